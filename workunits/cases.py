@@ -1,0 +1,108 @@
+"""What can be seen of a case and of its tasks from outside, as the unit itself wrote it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
+from temporalio.exceptions import ApplicationError
+
+from workunits.core.lifecycle import Task
+from workunits.core.record import MEMO, START_MEMO, Closed, Record, StartNote
+
+
+@dataclass(frozen=True, slots=True)
+class CaseView:
+    """A case at one moment."""
+
+    case: str
+    unit: str
+    key: str
+    run: str
+    is_open: bool
+    state: str
+    """`running`, `waiting`, how it closed, or `terminated` and the like when it was ended from outside."""
+    started: datetime
+    closed: datetime | None
+    record: Record | None
+    """None until the case has published one: it is still in its first machine steps."""
+    tasks: tuple[Task, ...]
+
+    @property
+    def close(self) -> str | None:
+        """How it closed, once it has."""
+        return self.record.close if self.record else None
+
+    @property
+    def due(self) -> datetime | None:
+        """When the outcome is due."""
+        return self.record.when(self.record.due) if self.record else None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """An open task, with what one needs to choose it."""
+
+    task: Task
+    case: str
+    unit: str
+    key: str
+    due: datetime | None
+
+
+async def view_of(client: Client, execution: WorkflowExecution) -> CaseView:
+    """Read a case from what Temporal lists; one more request when its record is too large for a listing."""
+    memo = await execution.memo()
+    said: Any = memo.get(MEMO)
+    record: Record | None = None
+    tasks: tuple[Task, ...] = ()
+    if isinstance(said, dict):
+        record = Record.model_validate(said["record"])
+        tasks = tuple(Task.model_validate(task) for task in said["tasks"])
+        if record.elsewhere and record.close:
+            record = await _record_of_closing_event(client, execution) or record
+    is_open = execution.status == WorkflowExecutionStatus.RUNNING
+    status = execution.status.name.lower() if execution.status else "unknown"
+    state = (record.close if record else None) or status
+    if is_open:
+        state = "waiting" if tasks else "running"
+    return CaseView(
+        case=execution.id,
+        unit=execution.workflow_type,
+        key=record.key if record else _start_note(memo.get(START_MEMO)).key,
+        run=execution.run_id,
+        is_open=is_open,
+        state=state,
+        started=record.started if record else execution.start_time,
+        closed=execution.close_time,
+        record=record,
+        tasks=tasks if is_open else (),
+    )
+
+
+def _start_note(said: Any) -> StartNote:
+    try:
+        return StartNote.model_validate(said or {})
+    except ValidationError:
+        return StartNote()
+
+
+async def _record_of_closing_event(client: Client, execution: WorkflowExecution) -> Record | None:
+    handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
+    converter = client.data_converter
+    async for event in handle.fetch_history_events(event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT):
+        closed: Closed | None = None
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
+            payloads = event.workflow_execution_completed_event_attributes.result.payloads
+            closed = (await converter.decode(payloads, [Closed]))[0]
+        elif event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
+            failure = await converter.decode_failure(event.workflow_execution_failed_event_attributes.failure)
+            if isinstance(failure, ApplicationError) and failure.details:
+                closed = Closed.model_validate(failure.details[0])
+        if closed and closed.record:
+            return Record.model_validate(closed.record)
+    return None

@@ -1,0 +1,374 @@
+"""The way to cases: start them, look at them, act on their tasks, cancel them.
+
+The one path that the CLI, the inbox, the demo and the tests share. It judges nothing that the unit judges:
+it checks sizes and types before they travel, and says in words what came back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from opentelemetry import trace
+from pydantic import BaseModel
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from workunits.cases import CaseView, TaskView, view_of
+from workunits.core.errors import BadInput, Refused, WorkUnitsError
+from workunits.core.human import MESSAGE
+from workunits.core.record import OPEN_TASKS, START_MEMO, STATE, StartNote
+from workunits.core.spec import CLOSES
+from workunits.core.strict_json import BODY_LIMIT, VALUE_LIMIT, parse
+from workunits.core.unit import WorkUnit
+from workunits.registry import Catalog
+
+QUEUE = "workunits"
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=-]{0,119}")
+_INPUT_CODES = ("bad_body", "invalid_field", "too_large")
+_tracer = trace.get_tracer("workunits")
+
+
+class UnknownCaseError(WorkUnitsError):
+    """There is no such case."""
+
+
+class DuplicateCaseError(WorkUnitsError):
+    """A case with this business key exists, with another input."""
+
+    def __init__(self, case: str, state: str) -> None:
+        """Name the case."""
+        self.case = case
+        super().__init__(f"case {case} exists with another input (it is {state}); show it, or use another business key")
+
+
+class UndeliveredError(WorkUnitsError):
+    """Nobody answered: whether the action took effect is not known yet."""
+
+    def __init__(self, action_id: str, why: str) -> None:
+        """Carry the id with which to repeat it."""
+        self.action_id = action_id
+        super().__init__(f"{why}; repeat it with the same action id {action_id}: it takes effect at most once")
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A case that was started, or was there already with the same input."""
+
+    case: str
+    run: str
+    existing: bool
+
+
+class Cases:
+    """Starts, shows, and acts on cases of the catalog's units."""
+
+    def __init__(self, client: Client, catalog: Catalog, *, queue: str = QUEUE) -> None:
+        """Use a connected client that carries the plugin.
+
+        Args:
+            client: See `workunits.plugin.work_units`.
+            catalog: The units that can be started.
+            queue: The task queue of their workflows.
+        """
+        self.client = client
+        self.catalog = catalog
+        self._queue = queue
+
+    async def start(
+        self,
+        unit: str,
+        data: bytes,
+        *,
+        key: str | None = None,
+        accepted_at: datetime | None = None,
+        delay: timedelta = timedelta(0),
+    ) -> Started:
+        """Start a case, or find the one that this key and input already have.
+
+        Args:
+            unit: The unit's name.
+            data: The case as JSON.
+            key: The business key, for a unit that takes none from its case.
+            accepted_at: When the request was accepted, for the lead time.
+            delay: Start that much later.
+
+        Raises:
+            UnknownUnitError, BadInput, DuplicateCaseError.
+        """
+        cls = self.catalog.get(unit)
+        case = parse(cls.case_type, data, limit=VALUE_LIMIT)
+        key = business_key(cls, case, key)
+        note = StartNote(
+            key=key,
+            delay=delay.total_seconds(),
+            input_hash=hashlib.sha256(case.model_dump_json().encode()).hexdigest()[:16],
+            accepted_at=accepted_at,
+        )
+        case_id = f"{unit}:{key}"
+        with _tracer.start_as_current_span("workunit.start", attributes={"workunit.unit": unit}):
+            try:
+                handle = await self.client.start_workflow(
+                    unit,
+                    case,
+                    id=case_id,
+                    task_queue=self._queue,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                    memo={START_MEMO: note.model_dump(mode="json")},
+                    start_delay=delay or None,
+                    static_summary=f"{unit} {key}",
+                )
+            except WorkflowAlreadyStartedError:
+                return await self._existing(case_id, note)
+        return Started(case_id, handle.first_execution_run_id or "", existing=False)
+
+    async def _existing(self, case_id: str, note: StartNote) -> Started:
+        description = await self._describe(case_id)
+        payload = (await description.memo()).get(START_MEMO)
+        there = StartNote.model_validate(payload) if isinstance(payload, dict) else StartNote()
+        if there.input_hash != note.input_hash:
+            raise DuplicateCaseError(case_id, (await view_of(self.client, description)).state)
+        return Started(case_id, description.run_id, existing=True)
+
+    async def show(self, case: str) -> CaseView:
+        """Look at a case.
+
+        Raises:
+            UnknownCaseError: there is none, or it is no work unit.
+        """
+        return await view_of(self.client, await self._describe(case))
+
+    async def list(
+        self, unit: str | None = None, state: str | None = None, limit: int | None = None
+    ) -> AsyncIterator[CaseView]:
+        """Go through cases, newest first.
+
+        Args:
+            unit: Only this unit's.
+            state: Only those that are `running`, `waiting`, or closed that way.
+            limit: At most so many; all when omitted.
+        """
+        query = self._types([self.catalog.get(unit)] if unit else list(self.catalog))
+        if state:
+            known = ("running", "waiting", *CLOSES)
+            if state not in known:
+                raise BadInput(f"one of {', '.join(known)}", field="state")
+            query += f" AND {STATE.name} = '{state}'"
+        async for execution in self.client.list_workflows(query, limit=limit):
+            yield await view_of(self.client, execution)
+
+    async def tasks(self, unit: str | None = None, role: str | None = None) -> AsyncIterator[TaskView]:
+        """Go through open tasks.
+
+        Args:
+            unit: Only this unit's.
+            role: Only those that this role may do.
+        """
+        query = self._types([self.catalog.get(unit)] if unit else list(self.catalog))
+        query += f" AND ExecutionStatus = 'Running' AND {OPEN_TASKS.name} > 0"
+        async for execution in self.client.list_workflows(query):
+            view = await view_of(self.client, execution)
+            for task in view.tasks:
+                if role is None or task.role == role:
+                    yield TaskView(task=task, case=view.case, unit=view.unit, key=view.key, due=view.due)
+
+    async def question(self, task_id: str, patience: float = 10) -> dict[str, Any]:
+        """What the person of an open task is asked: input, evidence, and the answer's JSON schema.
+
+        Raises:
+            UnknownCaseError, Refused: `unknown_task`, `no_worker`.
+        """
+        handle = self._handle(case_of(task_id))
+        try:
+            said: dict[str, Any] = await handle.query("question", task_id, rpc_timeout=timedelta(seconds=patience))
+        except (WorkflowQueryFailedError, WorkflowQueryRejectedError):
+            raise Refused("unknown_task", f"there is no open task {task_id[:200]}") from None
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                raise UnknownCaseError(f"there is no case {case_of(task_id)}") from None
+            raise Refused("no_worker", "no worker answers for this case; is one running?") from error
+        return said
+
+    async def act(
+        self,
+        task_id: str,
+        action: str,
+        *,
+        actor: str,
+        roles: Sequence[str],
+        body: Mapping[str, Any] | None = None,
+        action_id: str | None = None,
+        revision: int | None = None,
+        sent_at: datetime | None = None,
+        acting_for: str | None = None,
+        patience: float = 20,
+    ) -> dict[str, Any]:
+        """Act on a task and have the unit's answer.
+
+        Args:
+            task_id: `<case>/<task>`.
+            action: Such as `claim` or `complete`.
+            actor: Who acts.
+            roles: The roles that the actor has; the caller vouches for them.
+            body: The answer of a `complete`.
+            action_id: The same id again has the first answer again; a new one when omitted.
+            revision: The revision that the actor saw; the task's present one when omitted.
+            sent_at: When the actor decided; now when omitted.
+            acting_for: Whom the actor stands in for.
+            patience: Seconds of repeating while nobody answers.
+
+        Returns:
+            `{"task_id", "state", "revision"}` after the action.
+
+        Raises:
+            BadInput: the body does not fit; names each field.
+            Refused: with the unit's code, or `closed` with how and when the case closed.
+            UnknownCaseError, UndeliveredError.
+        """
+        case = case_of(task_id)
+        envelope = {
+            "action": action,
+            "action_id": action_id or uuid.uuid4().hex,
+            "task_id": task_id,
+            "revision": revision or await self._revision(case, task_id),
+            "actor": actor,
+            "roles": list(roles),
+            "acting_for": acting_for,
+            "sent_at": (sent_at or datetime.now(UTC)).isoformat(),
+            "body": dict(body or {}),
+        }
+        size = len(json.dumps(envelope))
+        if size > BODY_LIMIT:
+            raise BadInput(f"{size} bytes, at most {BODY_LIMIT} are taken", field="body", code="too_large")
+        return await self._deliver(case, envelope, patience)
+
+    async def _deliver(self, case: str, envelope: dict[str, Any], patience: float) -> dict[str, Any]:
+        """Send an action until it is answered; the same action id makes repeating safe."""
+        until = time.monotonic() + patience
+        # Temporal answers a known update id without reading what came with it; the content is part of ours.
+        content = json.dumps({k: v for k, v in envelope.items() if k not in ("sent_at", "revision")}, sort_keys=True)
+        update_id = f"{envelope['action_id']}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+        why = "no worker answered"
+        while (left := until - time.monotonic()) > 0:
+            try:
+                said: dict[str, Any] = await self._handle(case).execute_update(
+                    MESSAGE, envelope, id=update_id, rpc_timeout=timedelta(seconds=left)
+                )
+            except WorkflowUpdateFailedError as error:
+                if isinstance(error.cause, ApplicationError) and error.cause.type in _ABORTED:
+                    await asyncio.sleep(0.1)  # the run ended under it: the next one, or the record, knows
+                    continue
+                raise _refusal(error) from None
+            except WorkflowUpdateRPCTimeoutOrCancelledError:
+                break
+            except RPCError as error:
+                if error.status == RPCStatusCode.NOT_FOUND:
+                    return await self._after_close(case, envelope)
+                why = f"the engine does not answer ({error.status.name.lower()}: {error.message[:120]})"
+                await asyncio.sleep(min(0.5, max(0.0, until - time.monotonic())))
+            else:
+                return said
+        raise UndeliveredError(envelope["action_id"], why)
+
+    async def _after_close(self, case: str, envelope: dict[str, Any]) -> dict[str, Any]:
+        """Answer for a case that has closed: its record remembers what it accepted."""
+        view = await self.show(case)
+        record = view.record
+        if record is None or view.close is None:
+            raise Refused("closed", f"the case is {view.state}")
+        for acted in record.actions:
+            if acted.id == envelope["action_id"]:
+                return {"task_id": f"{case}/{acted.task}", "state": acted.state, "revision": acted.revision}
+        when = record.when(record.closed or 0).isoformat(timespec="seconds")
+        by = f" by {', '.join(record.decided_by)}" if record.decided_by else ""
+        raise Refused("closed", f"the case closed as {view.close} at {when}{by}")
+
+    async def _revision(self, case: str, task_id: str) -> int:
+        view = await self.show(case)
+        return next((task.revision for task in view.tasks if task.id == task_id), 1)
+
+    async def cancel(self, case: str, *, actor: str, reason: str) -> None:
+        """Ask a case to close as cancelled.
+
+        Raises:
+            UnknownCaseError, Refused: `closed`: Temporal itself would accept it silently.
+        """
+        view = await self.show(case)
+        if not view.is_open:
+            raise Refused("closed", f"the case closed as {view.state}")
+        await self._handle(case).cancel(reason=f"{actor}: {reason}"[:500])
+
+    def _handle(self, case: str) -> WorkflowHandle[Any, Any]:
+        return self.client.get_workflow_handle(case)
+
+    async def _describe(self, case: str) -> WorkflowExecutionDescription:
+        try:
+            description = await self._handle(case).describe()
+        except RPCError as error:
+            if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
+                raise UnknownCaseError(f"there is no case {case[:200]!r}") from None
+            raise
+        if description.workflow_type not in self.catalog:
+            raise UnknownCaseError(f"{case[:200]!r} is no case of a unit in this catalog")
+        return description
+
+    @staticmethod
+    def _types(units: Sequence[type[WorkUnit]]) -> str:
+        names = ", ".join(f"'{unit.unit_name}'" for unit in units)
+        return f"WorkflowType IN ({names})"
+
+
+_ABORTED = ("AcceptedUpdateCompletedWorkflow", "AdmittedUpdateCompletedWorkflow", "UpdateWorkflowExecutionAborted")
+
+
+def case_of(task_id: str) -> str:
+    """The case of a task id, `<case>/<task>`."""
+    return task_id.rpartition("/")[0] or task_id
+
+
+def business_key(unit: type[WorkUnit], case: BaseModel, given: str | None) -> str:
+    """The key that identifies a case of a unit.
+
+    Raises:
+        BadInput: there is none, two differ, or it is not fit for an id.
+    """
+    own = str(getattr(case, unit.key)) if unit.key else None
+    if own and given and own != given:
+        raise BadInput(f"the case's own key in field {unit.key!r} differs from the key given", field="key")
+    key = own or given
+    field = unit.key or "key"
+    if not key:
+        raise BadInput(f"{unit.unit_name} takes no key from its case: give one", field=field)
+    if not _KEY.fullmatch(key):
+        raise BadInput("1 to 120 letters, digits and . _ @ + = -, a letter or digit first", field=field)
+    return key
+
+
+def _refusal(error: WorkflowUpdateFailedError) -> WorkUnitsError:
+    cause = error.cause
+    if not isinstance(cause, ApplicationError):
+        return Refused("refused", str(cause))
+    if cause.type in _INPUT_CODES:
+        detail = cause.details[0] if cause.details else {}
+        field = str(detail.get("field", "")) if isinstance(detail, dict) else ""
+        return BadInput(cause.message.removeprefix(f"{field}: "), field=field, code=cause.type)
+    return Refused(cause.type or "refused", cause.message)

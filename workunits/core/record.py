@@ -1,0 +1,207 @@
+"""The record of a case: what happened, who or what did it, and when.
+
+Times are whole microseconds since the case's start: exact, small (the record lives in the workflow's memo),
+and free of any zone. `Record.started` gives them their date.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from temporalio.common import SearchAttributeKey
+
+from .spec import Close, Kind
+
+STATE = SearchAttributeKey.for_keyword("WorkUnitState")
+"""`running`, `waiting` (for a person), or how the case closed."""
+DUE_AT = SearchAttributeKey.for_datetime("WorkUnitDueAt")
+"""The next moment that matters: the SLA's due time or an open task's expiry, whichever is first."""
+OPEN_TASKS = SearchAttributeKey.for_int("WorkUnitOpenTasks")
+CHANGED_AT = SearchAttributeKey.for_datetime("WorkUnitChangedAt")
+SEARCH_ATTRIBUTES: tuple[SearchAttributeKey[Any], ...] = (STATE, DUE_AT, OPEN_TASKS, CHANGED_AT)
+
+MEMO = "workunit"
+"""The memo key that a unit writes: {"record": Record, "tasks": [Task]}."""
+START_MEMO = "workunit_start"
+"""The memo key that whoever starts a case writes: see `StartNote`."""
+TIMING = "workunit-timing"
+"""The payload metadata in which a performer's result carries attempt and times, apart from the result itself."""
+
+MEMO_LIMIT = 16_000
+"""Bytes of memo while the record fits; a larger record goes into the closing event."""
+MEMO_HARD_LIMIT = 256_000
+"""Bytes of memo for a cancelled case, which has no result that could carry its record."""
+IGNORED_KEPT = 50
+
+Microseconds = int
+Interval = tuple[Microseconds, Microseconds]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class StartNote(_Part):
+    """What the starter of a case tells it: the SDK shows a workflow neither its start delay nor its key."""
+
+    key: str = ""
+    delay: float = 0.0
+    """Seconds of Temporal start delay."""
+    input_hash: str = ""
+    accepted_at: datetime | None = None
+    """When the request was accepted, for the lead time."""
+
+
+class Failure(_Part):
+    """What a failing performer reports beside its error."""
+
+    business: bool = False
+    evidence: str | None = None
+    timing: list[int] = Field(default_factory=list)
+
+
+class Work(_Part):
+    """One performance of a step."""
+
+    key: str
+    """The step's name, with `-2`, `-3` when it is performed again."""
+    step: str
+    kind: Kind
+    ready: Microseconds
+    """When it could be worked on."""
+    claimed: Microseconds | None = None
+    work: list[Interval] = Field(default_factory=list)
+    """Intervals in which someone or something worked."""
+    since: Microseconds | None = None
+    """Work that began and goes on."""
+    retry: list[Interval] = Field(default_factory=list)
+    """Intervals of failed attempts and the pauses between them."""
+    done: Microseconds | None = None
+    end: Literal["done", "exception", "failed", "expired", "cancelled"] | None = None
+    code: str | None = None
+    """The exception's code, or what kind of technical failure it was."""
+    by: str | None = None
+    """The person; empty for machine steps, whose performer is named by the step."""
+    acting_for: str | None = None
+    attempts: int = 1
+    external: bool = False
+    assigned_only: bool = False
+    """Nobody said when the work began: the touch time is unknown, not zero."""
+    redo_of: str | None = None
+
+
+class Routed(_Part):
+    """A business exception, or a technical failure for good, and the rule that was taken."""
+
+    at: Microseconds
+    key: str
+    code: str
+    business: bool = True
+    to: str
+    """The step that took over, or `close`."""
+
+
+class Acted(_Part):
+    """An action that was accepted."""
+
+    at: Microseconds
+    """When it counts: the sender's time, never before the task was ready nor after it arrived."""
+    id: str
+    hash: str
+    """Of the whole action; the same id with another hash is refused."""
+    task: str
+    action: str
+    by: str
+    acting_for: str | None = None
+    state: str
+    """What the sender was answered: the task's state ..."""
+    revision: int
+    """... and revision after the action."""
+
+
+class Ignored(_Part):
+    """A message that had no effect, and why."""
+
+    at: Microseconds
+    code: str
+    why: str
+
+
+class Rung(_Part):
+    """A fired rung of the SLA clock: `at` is when it fired, `due` when it was due."""
+
+    rung: Literal["warn", "deadline", "withdrawn", "expiry"]
+    due: Microseconds
+    at: Microseconds
+    task: str | None = None
+
+
+class Record(_Part):
+    """What happened in a case; what the learning loop learns from."""
+
+    unit: str
+    version: str
+    case: str
+    key: str = ""
+    started: datetime
+    due: Microseconds
+    accepted_at: datetime | None = None
+    """When the request was accepted, when that was before the case started."""
+    facts: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+    segment: str | None = None
+    trace: str | None = None
+    close: Close | None = None
+    reason: str | None = None
+    why: str | None = None
+    """The reason in words: which field of the input, which step."""
+    cancelled_by: str | None = None
+    closed: Microseconds | None = None
+    warned: Microseconds | None = None
+    breached: Microseconds | None = None
+    """The due time that was passed; a fact of its own, whatever the close."""
+    steps: list[Work] = Field(default_factory=list)
+    routes: list[Routed] = Field(default_factory=list)
+    actions: list[Acted] = Field(default_factory=list)
+    rungs: list[Rung] = Field(default_factory=list)
+    ignored: list[Ignored] = Field(default_factory=list)
+    """The first 50."""
+    ignored_count: int = 0
+    elsewhere: bool = False
+    """Too large for the memo: the whole record is in the closing event."""
+    runs: int = 1
+    """How often the case went on as a new run, plus one."""
+
+    def when(self, offset: Microseconds) -> datetime:
+        """The date of an offset."""
+        return self.started + timedelta(microseconds=offset)
+
+    def offset(self, moment: datetime) -> Microseconds:
+        """Microseconds since the start, never negative."""
+        return max(0, (moment - self.started) // timedelta(microseconds=1))
+
+    @property
+    def sla(self) -> Literal["met", "breached", "running"]:
+        """Whether the outcome came within its budget; `running` while that is open."""
+        if self.breached is not None:
+            return "breached"
+        return "running" if self.close is None else "met"
+
+    @property
+    def decided_by(self) -> list[str]:
+        """The people whose completed steps made the outcome, in order, without repetition."""
+        return list(dict.fromkeys(work.by for work in self.steps if work.by and work.end == "done"))
+
+    def compact(self) -> dict[str, Any]:
+        """As JSON values, without what says nothing."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+class Closed(BaseModel):
+    """What a case returns; the record is here only when it does not fit the memo."""
+
+    close: Close
+    reason: str | None = None
+    result: Any = None
+    record: dict[str, Any] | None = None

@@ -1,0 +1,272 @@
+"""The four elements of a work unit, as frozen facts: outcome, logic (steps and rules), structure, learning.
+
+Nothing here checks anything: a wrong fact must not raise where it stands, or its author would see
+one problem at a time. `gate.py` finds all of them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Generic, Literal, TypeVar, get_args
+
+from pydantic import BaseModel
+
+from .errors import BusinessException
+
+I = TypeVar("I", bound=BaseModel)
+O = TypeVar("O", bound=BaseModel)
+R = TypeVar("R", bound=BaseModel)
+
+Kind = Literal["automated", "ai", "human"]
+"""Who performs a step: code, a model, or a person."""
+KINDS: tuple[str, ...] = get_args(Kind)
+
+Close = Literal["achieved", "achieved_late", "not_achieved", "expired", "cancelled", "failed"]
+"""How a case closes (semantics: a passed deadline is a fact of its own, never folded into a "no")."""
+CLOSES: tuple[str, ...] = get_args(Close)
+
+
+@dataclass(frozen=True, slots=True)
+class Elapsed:
+    """A time budget on the wall clock, nights and weekends included."""
+
+    span: timedelta
+
+    def __str__(self) -> str:
+        """Say it as people do: `24 h`, `7 d`, `90 s`."""
+        seconds = self.span.total_seconds()
+        for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+            if seconds and seconds % size == 0 and (unit != "d" or seconds > size):
+                return f"{seconds / size:g} {unit}"
+        return f"{seconds:g} s"
+
+
+def elapsed(*, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> Elapsed:
+    """Declare a budget in elapsed time: `elapsed(hours=24)`."""
+    return Elapsed(timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[R]):
+    """What the unit is for: a result in business terms, within a time, under one accountable role."""
+
+    result: type[R]
+    """The result type that `work()` returns."""
+    statement: str
+    """One sentence in business terms, with its time bound."""
+    achieved: Callable[[R], bool]
+    """Says from the result alone whether the outcome is achieved. Pure."""
+    within: Elapsed
+    """The SLA's budget, counted from the case's start."""
+    accountable: str
+    """The one role that answers for the outcome."""
+    warn: float = 0.75
+    """The fraction of the budget at which a case counts as at risk, between 0 and 1."""
+    worded_on_purpose: str = ""
+    """Why the statement stands although `check` reads it as an activity or misses its time bound."""
+
+
+@dataclass(frozen=True)
+class Step(Generic[I, O]):
+    """One declared step: what goes in, what comes out, who or what performs it. Pure data."""
+
+    name: str
+    """Stays in histories for years: `lower_case`, and never reused for another meaning."""
+    takes: type[I]
+    gives: type[O]
+    kind: Kind
+    role: str = ""
+    """Human steps: who may do it. `customer` with `external` for a party outside the organisation."""
+    external: bool = False
+    """A person outside the organisation does it: the time counts as external wait."""
+    decides: bool = False
+    """A decision point of the case."""
+    accountable: str = ""
+    """The human role that answers for the decision; required at every decision point."""
+    raises: tuple[type[BusinessException], ...] = ()
+    """The business exceptions that its performer may raise; each needs a rule."""
+    timeout: timedelta = timedelta(seconds=30)
+    """Machine steps: one attempt's limit, from its start."""
+    attempts: int = 3
+    """Machine steps: how often the platform tries before the step has failed for good."""
+    inline: bool = False
+    """Automated steps under 2 s: runs as a local activity, which is cheaper; people's actions wait meanwhile."""
+    expires: Elapsed | None = None
+    """Human steps: unanswered for this long, the task expires and the case closes as `expired`."""
+    unit: str = field(default="", compare=False)
+    """The unit it belongs to; filled in when the unit's class is made."""
+
+    @property
+    def activity(self) -> str:
+        """The name under which a machine step's performer is registered."""
+        return f"{self.unit}.{self.name}"
+
+
+def automated(
+    name: str,
+    takes: type[I],
+    gives: type[O],
+    *,
+    raises: tuple[type[BusinessException], ...] = (),
+    decides: bool = False,
+    accountable: str = "",
+    timeout: timedelta = timedelta(seconds=30),
+    attempts: int = 3,
+    inline: bool = False,
+) -> Step[I, O]:
+    """Declare a step that code performs."""
+    return Step(
+        name,
+        takes,
+        gives,
+        "automated",
+        raises=raises,
+        decides=decides,
+        accountable=accountable,
+        timeout=timeout,
+        attempts=attempts,
+        inline=inline,
+    )
+
+
+def ai(
+    name: str,
+    takes: type[I],
+    gives: type[O],
+    *,
+    raises: tuple[type[BusinessException], ...] = (),
+    decides: bool = False,
+    accountable: str = "",
+    timeout: timedelta = timedelta(minutes=2),
+    attempts: int = 3,
+) -> Step[I, O]:
+    """Declare a step that a model performs."""
+    return Step(
+        name,
+        takes,
+        gives,
+        "ai",
+        raises=raises,
+        decides=decides,
+        accountable=accountable,
+        timeout=timeout,
+        attempts=attempts,
+    )
+
+
+def human(
+    name: str,
+    takes: type[I],
+    gives: type[O],
+    *,
+    role: str,
+    accountable: str = "",
+    decides: bool = True,
+    external: bool = False,
+    expires: Elapsed | None = None,
+) -> Step[I, O]:
+    """Declare a step that a person of `role` performs.
+
+    A person's step counts as a decision point, so it names who is accountable, unless `decides=False`
+    says that it only supplies information.
+    """
+    return Step(
+        name,
+        takes,
+        gives,
+        "human",
+        role=role,
+        external=external,
+        decides=decides,
+        accountable=accountable,
+        expires=expires,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class On(Generic[I, O]):
+    """An exception rule: what follows when `step` raises `exception`.
+
+    `instead`: another step with the same input and output takes over.
+    `repair`: a step gives a new input, and `step` is performed again with it, at most `times`.
+    Neither, or `times` used up: the case closes as not achieved, with the exception's code as its reason.
+    """
+
+    exception: type[BusinessException]
+    step: Step[I, O]
+    instead: Step[I, O] | None = None
+    repair: Step[I, I] | None = None
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class OnFailure(Generic[I, O]):
+    """A failure rule: when `step` has failed technically, after its last attempt, `instead` takes over.
+
+    Without such a rule the case closes as failed. A technical failure is never counted as a business exception.
+    """
+
+    step: Step[I, O]
+    instead: Step[I, O]
+
+
+Rule = On[Any, Any] | OnFailure[Any, Any]
+
+MEASURES = (
+    "cycle_time",
+    "exception_rate",
+    "outcome_attainment",
+    "on_time",
+    "sla_attainment",
+    "first_pass_yield",
+    "straight_through_rate",
+    "rework_rate",
+    "handoffs",
+    "cost_per_outcome",
+)
+"""The measures that a unit may learn from; their formulas are in docs/concepts.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One measure that the unit is judged by: its target, and where its baseline comes from."""
+
+    name: str
+    """One of `MEASURES`."""
+    at_most: float | Elapsed | None = None
+    at_least: float | Elapsed | None = None
+    at: str = ""
+    """The statistic of a duration: `median`, `p85` or `p95`."""
+    baseline: str = ""
+    """Where the baseline comes from: "the first 100 cases of version 1", "the log of 2025"."""
+
+    def __str__(self) -> str:
+        """Say the target in words."""
+        bound = self.at_most if self.at_most is not None else self.at_least
+        sign = "at most" if self.at_most is not None else "at least"
+        return " ".join(str(part) for part in (self.name, self.at, sign, bound) if part != "")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What an hour of a role's work costs."""
+
+    per_hour: float
+    currency: str = "EUR"
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """How the unit gets better: who reviews which measures, against what, how often."""
+
+    owner: str
+    """The role that owns the unit's definition and its improvement."""
+    review: Elapsed
+    """How often the owner reviews the measures."""
+    measures: tuple[Measure, ...]
+    rates: Mapping[str, Rate] = field(default_factory=dict)
+    """Cost per role; what is not declared is absent from cost figures, never 0."""
+    segment: Callable[[Any], str] | None = None
+    """Names the segment of a case, from its input alone; at most 40 characters, no personal data. Pure."""

