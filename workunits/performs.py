@@ -25,7 +25,7 @@ from pydantic_core import to_json
 from temporalio import activity
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from workunits.core import strict_json
 from workunits.core.errors import BadInput, BusinessException, WorkUnitsError
@@ -243,7 +243,11 @@ def _business(step: Step[Any, Any], error: BusinessException, began: float) -> A
         return _technical(ApplicationError(why, non_retryable=True), "too_large", began)
     said = Failure(business=True, evidence=evidence, timing=_timing(began))
     return ApplicationError(
-        error.message[:_MESSAGE_LIMIT], said.model_dump(mode="json"), type=error.code, non_retryable=True
+        error.message[:_MESSAGE_LIMIT],
+        said.model_dump(mode="json"),
+        type=error.code,
+        non_retryable=True,
+        category=ApplicationErrorCategory.BENIGN,
     )
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,4 +91,6 @@ class BusinessException(ApplicationError):
         self.evidence = evidence
         details = () if evidence is None else (evidence.model_dump(mode="json"),)
         text = message or (type(self).__doc__ or "").strip() or type(self).code
-        super().__init__(text, *details, type=type(self).code, non_retryable=True)
+        # Expected, so the SDK logs no traceback and counts no failure.
+        benign = ApplicationErrorCategory.BENIGN
+        super().__init__(text, *details, type=type(self).code, non_retryable=True, category=benign)

@@ -49,7 +49,7 @@ class Desk:
         self.taken = 0
         """Messages that cost history in this run."""
         self.judged: tuple[datetime, datetime] | None = None
-        """When the last completing action arrived, and when it counts."""
+        """When a task last ended, and when that counts: at the sender's time, or when an expiry was due."""
         self._steps = steps
         self._now = now
         self._acted = {acted.id: acted for acted in record.actions}
@@ -96,10 +96,18 @@ class Desk:
         """End a task that nobody answered, at the time when it was due."""
         task.state = "expired"
         task.revision += 1
+        due = task.expires or self._now()
         work = self._work(task)
-        _stop(work, self.record.offset(task.expires or self._now()))
-        work.done, work.end = self.record.offset(task.expires or self._now()), "expired"
+        _stop(work, self.record.offset(due))
+        work.done, work.end = self.record.offset(due), "expired"
+        self._count_as(due)
         self.changed = True
+
+    def _count_as(self, moment: datetime) -> None:
+        """Say when what happens now counts as having happened; the latest, when several things do."""
+        now = self._now()
+        before = self.judged[1] if self.judged and self.judged[0] == now else moment
+        self.judged = now, max(before, moment)
 
     def cancel(self, at: int) -> None:
         """End all open tasks: the case is over."""
@@ -184,7 +192,7 @@ class Desk:
         task.owner = None if action.action == "release" else action.actor
         if action.action == "complete":
             self.answers[task.id] = body
-            self.judged = arrived, counts
+            self._count_as(counts)
         acted = Acted(
             at=self.record.offset(counts),
             id=action.action_id,

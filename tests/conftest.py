@@ -1,0 +1,91 @@
+"""What tests share: one real dev server whose cases have clocks of their own, and the way to them."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest_asyncio
+from temporalio.client import WorkflowHandle
+from temporalio.worker import Worker
+
+from tests.lab import performers
+from tests.lab.units import UNITS
+from workunits.cases import CaseView
+from workunits.client import QUEUE, Cases, Started
+from workunits.core.lifecycle import Task
+from workunits.core.unit import WorkUnit
+from workunits.performs import collect, match
+from workunits.registry import Catalog, Package
+from workunits.testing import Lab, Skipper
+
+PACKAGE = Package("tests", UNITS, ("tests.lab.contracts",), ("tests.lab.performers",))
+
+
+class Bench:
+    """A case under test, one action at a time."""
+
+    def __init__(self, lab: Lab, catalog: Catalog, queue: str = QUEUE) -> None:
+        self.lab = lab
+        self.client = lab.client
+        self.queue = queue
+        self.cases = Cases(lab.client, catalog, queue=queue)
+        self._skipper = Skipper(lab._env)
+
+    async def start(self, unit: type[WorkUnit], mood: str = "", **more: Any) -> Started:
+        """Start a case with a key of its own."""
+        case = unit.case_type.model_validate({"request": uuid.uuid4().hex[:12], "mood": mood, **more})
+        return await self.cases.start(unit.unit_name, case.model_dump_json().encode())
+
+    def handle(self, case: str) -> WorkflowHandle[Any, Any]:
+        """Temporal's handle of a case."""
+        return self.client.get_workflow_handle(case)
+
+    async def task(self, case: str, step: str, *, state: str = "ready") -> Task:
+        """The open task of a step, once it is open."""
+        return await self.until(case, lambda v: next((t for t in v.tasks if t.step == step and t.state == state), None))
+
+    async def closed(self, case: str) -> CaseView:
+        """The case, once it has closed."""
+        return await self.until(case, lambda view: None if view.is_open else view)
+
+    async def until(self, case: str, look: Any, patience: float = 20) -> Any:
+        """What `look` finds in the case, once it finds something."""
+        async with asyncio.timeout(patience):
+            while True:
+                found = look(await self.cases.show(case))
+                if found is not None and found is not False:
+                    return found
+                await asyncio.sleep(0.01)
+
+    async def skip(self, case: str, by: timedelta) -> datetime:
+        """Move a case's clock; what it then shows."""
+        await self.lab._env.fast_forward(self.handle(case), by)
+        return await self.lab._env.get_current_time(self.handle(case))
+
+    async def clock(self, case: str) -> datetime:
+        """What a case's clock shows."""
+        return await self.lab._env.get_current_time(self.handle(case))
+
+    async def answer(self, task: Task, body: dict[str, Any], by: str = "ann", **more: Any) -> dict[str, Any]:
+        """Complete a task as someone of its role."""
+        return await self.cases.act(task.id, "complete", actor=by, roles=[task.role], body=body, **more)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def lab() -> AsyncIterator[Lab]:
+    """A real dev server."""
+    async with Lab(contracts=["tests.lab.contracts"], performers=[performers]) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def bench(lab: Lab) -> AsyncIterator[Bench]:
+    """A worker for the tests' units, and the way to its cases."""
+    steps = [step for unit in UNITS for step in unit.steps]
+    activities = [performer.as_activity() for performer in match(steps, collect([performers], {}))]
+    async with Worker(lab.client, task_queue=QUEUE, workflows=list(UNITS), activities=activities):
+        yield Bench(lab, Catalog([PACKAGE]))

@@ -1,0 +1,62 @@
+"""What goes in and out of the units that only tests use."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+from workunits.core.errors import BusinessException
+
+
+class Request(BaseModel):
+    """A case: `mood` tells the performers how to behave."""
+
+    request: str
+    amount: int = Field(default=1, ge=0)
+    mood: str = ""
+    on: date | None = None
+
+
+class Facts(BaseModel):
+    """What a machine step finds out."""
+
+    risk: str
+    score: float = 0.5
+
+
+class Decision(BaseModel):
+    """What a person answers."""
+
+    decision: Literal["grant", "refuse"]
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def refusal_has_a_reason(self) -> Decision:
+        """A refusal says why."""
+        if self.decision == "refuse" and not self.reason:
+            raise ValueError("reason: required when the decision is 'refuse'")
+        return self
+
+
+class Result(BaseModel):
+    """What the unit delivers."""
+
+    granted: bool
+    by: list[str] = []
+    overdue: bool = False
+
+
+class Odd(BusinessException, code="odd"):
+    """Something about the request is odd."""
+
+
+class Unreadable(BusinessException, code="unreadable"):
+    """The request cannot be read."""
+
+
+class Evidence(BaseModel):
+    """What was found."""
+
+    found: str

@@ -1,0 +1,170 @@
+"""What `doctor` checks of the engine and of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeTaskQueueRequest,
+    GetSystemInfoRequest,
+    PollWorkflowTaskQueueRequest,
+)
+from temporalio.client import Client
+from temporalio.service import RPCError
+from temporalio.service import __version__ as sdk_version
+
+import workers
+from workers.attributes import misfits, registered, remedy, wanted
+from workers.catalog import OWN
+from workers.performers import load_performers
+from workers.settings import Settings
+from workunits.core.errors import WorkUnitsError
+from workunits.registry import Catalog
+
+SERVER = (1, 29, 1)
+"""The first server whose Worker Versioning is meant for production."""
+SKEW = 2.0
+"""Seconds by which clocks may differ: beyond them an answer's `sent_at` is judged at another time than it was sent."""
+RETENTION = timedelta(days=3)
+"""Below it, a weekend is enough to lose closed cases that nothing has copied."""
+OURS = ("activities", "inbox", "observability", "workers", "workunits")
+_PROBE = "workunits-doctor"
+_PROBE_PATIENCE = 5.0
+_SETTLE = 0.05
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found."""
+
+    check: str
+    status: Literal["ok", "warn", "fail"]
+    message: str
+    remedy: str = ""
+
+
+async def namespace(client: Client) -> Sequence[Finding]:
+    """Whether it exists is known by now; how long it keeps closed cases."""
+    request = DescribeNamespaceRequest(namespace=client.namespace)
+    said = await client.workflow_service.describe_namespace(request)
+    kept = said.config.workflow_execution_retention_ttl.ToTimedelta()
+    message = f"{client.namespace} keeps closed cases for {_days(kept)}"
+    if kept >= RETENTION:
+        return [Finding("namespace", "ok", message)]
+    how = f"temporal operator namespace update --namespace {client.namespace} --retention 30d"
+    return [Finding("namespace", "warn", message, f"for work that matters: {how}")]
+
+
+async def attributes(client: Client) -> Sequence[Finding]:
+    """Search attributes: without them, or with another type, every case is stuck."""
+    there = await registered(client)
+    if there is None:
+        why = "the server does not list its search attributes"
+        return [Finding("attributes", "warn", why, remedy(client.namespace))]
+    wrong = misfits(there) + [f"search attribute {name} is missing" for name in wanted() if name not in there]
+    if wrong:
+        return [Finding("attributes", "fail", "; ".join(wrong), remedy(client.namespace))]
+    return [Finding("attributes", "ok", f"{', '.join(wanted())} are registered with their types")]
+
+
+async def versions(client: Client) -> Sequence[Finding]:
+    """The server's version and the SDK's."""
+    said = await client.workflow_service.get_system_info(GetSystemInfoRequest())
+    message = f"server {said.server_version or 'unknown'}, Python SDK {sdk_version}, Python {sys.version.split()[0]}"
+    numbers = tuple(int(part) for part in said.server_version.split("-")[0].split(".") if part.isdigit())
+    if numbers and numbers < SERVER:
+        least = ".".join(str(part) for part in SERVER)
+        return [
+            Finding("versions", "warn", message, f"Worker Versioning needs server {least}; or worker --unversioned")
+        ]
+    return [Finding("versions", "ok", message)]
+
+
+async def clock(client: Client) -> Sequence[Finding]:
+    """This machine's clock against the server's, which it tells only as the time of a poll: so one polls."""
+    queue = TaskQueue(name=_PROBE)
+    request = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=queue, identity=_PROBE)
+    before = time.time()
+    polling = asyncio.create_task(
+        client.workflow_service.poll_workflow_task_queue(request, timeout=timedelta(seconds=2 * _PROBE_PATIENCE))
+    )
+    try:
+        async with asyncio.timeout(_PROBE_PATIENCE):
+            server = None
+            while server is None:
+                await asyncio.sleep(0.02)
+                server = await _probed(client, queue)
+        after = time.time()
+    except TimeoutError:
+        return [Finding("clock", "warn", "the server does not tell its time", "compare with NTP on both machines")]
+    finally:
+        polling.cancel()
+        with suppress(RPCError, asyncio.CancelledError):
+            await polling
+        # Its end is to reach us while there is still an event loop: later, the SDK's threads abort the process.
+        await asyncio.sleep(_SETTLE)
+    # It polled somewhere in between; inside that window the clocks agree.
+    ahead = max(before - server, 0.0) or min(after - server, 0.0)
+    message = f"this machine's clock and the server's agree within {abs(ahead) + after - before:.1f} s"
+    if abs(ahead) <= SKEW:
+        return [Finding("clock", "ok", message)]
+    side = "ahead of" if ahead > 0 else "behind"
+    message = f"this machine's clock is {abs(ahead):.0f} s {side} the server's"
+    return [Finding("clock", "fail", message, "synchronise both with NTP: an answer's time is judged by its sender's")]
+
+
+async def _probed(client: Client, queue: TaskQueue) -> float | None:
+    """When the server saw our poll, by its own clock."""
+    kind = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+    said = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(namespace=client.namespace, task_queue=queue, task_queue_type=kind)
+    )
+    seen = [p.last_access_time.ToNanoseconds() / 1e9 for p in said.pollers if p.identity == _PROBE]
+    return max(seen, default=None)
+
+
+def performers(settings: Settings, catalog: Catalog) -> Finding:
+    """Whether each machine step has one performer."""
+    steps = [step for unit in catalog for step in unit.steps]
+    try:
+        found = load_performers(settings, steps, catalog.performers)
+    except WorkUnitsError as error:
+        return Finding("performers", "fail", " ".join(str(error).split("\n")), "see docs: a performer for each step")
+    return Finding("performers", "ok", f"{len(found)} machine steps of {len(catalog)} units have one performer each")
+
+
+def shadows(catalog: Catalog) -> Sequence[Finding]:
+    """Modules of someone else's that have the name of one of ours: one of the two is not found."""
+    home = Path(workers.__file__).parent.parent.resolve()
+    found = []
+    for folder in dict.fromkeys([Path.cwd(), *(Path(entry or ".") for entry in sys.path)]):
+        if folder.resolve() == home:
+            continue
+        places = ((name, place) for name in OURS for place in (folder / f"{name}.py", folder / name / "__init__.py"))
+        found += [
+            f"{place} has the name of one of ours"
+            for name, place in places
+            if place.is_file() and place.parent.resolve() != home / name
+        ]
+    remedy = "put your modules under one package of your own, as `workunits init` does"
+    named = [p.name for p in catalog.packages if p.name != OWN.name and p.name in OURS]
+    found += [f"the package {name!r} has the name of one of ours" for name in named]
+    if found:
+        return [Finding("modules", "fail", "; ".join(found), remedy)]
+    packages = ", ".join(package.name for package in catalog.packages)
+    return [Finding("modules", "ok", f"packages {packages}; no module hides another")]
+
+
+def _days(span: timedelta) -> str:
+    return f"{span / timedelta(days=1):g} day(s)"

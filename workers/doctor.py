@@ -1,0 +1,70 @@
+"""`workunits doctor`: what an operator would check, each finding with its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from workers.address import UnreachableError, find_address
+from workers.checks import Finding, attributes, clock, namespace, performers, shadows, versions
+from workers.connect import connect
+from workers.console import Setup
+from workers.wedged import wedged_cases
+from workers.wiring import builds, queues
+
+_Check = Callable[[], Awaitable[Sequence[Finding]]]
+
+
+async def examine(setup: Setup) -> list[Finding]:
+    """Check everything; without an engine, what can be checked without one.
+
+    Args:
+        setup: The settings and the catalog to check.
+
+    Raises:
+        SettingsError, CatalogError: there is nothing to check yet.
+    """
+    settings, catalog = setup.settings, setup.catalog
+    found = [*shadows(catalog), performers(settings, catalog)]
+    where = find_address()
+    try:
+        client = await connect(settings, catalog, address=where)
+    except UnreachableError as error:
+        return [Finding("engine", "fail", str(error)), *found]
+    found.insert(0, Finding("engine", "ok", f"answers at {where}"))
+    checks: dict[str, _Check] = {
+        "namespace": lambda: namespace(client),
+        "attributes": lambda: attributes(client),
+        "versions": lambda: versions(client),
+        "clock": lambda: clock(client),
+        "queue": lambda: queues(client, settings, catalog),
+        "build": lambda: builds(client, settings),
+        "cases": lambda: wedged_cases(client, catalog),
+    }
+    for name, check in checks.items():
+        found += await _checked(name, check, client)
+    return found
+
+
+async def _checked(name: str, check: _Check, client: Client) -> Sequence[Finding]:
+    """One check that the server refuses must not hide the others."""
+    try:
+        return await check()
+    except RPCError as error:
+        why = f"the server does not say: {error.status.name.lower()}: {error.message[:120]}"
+        return [Finding(name, "warn", why, f"check the rights of this login in namespace {client.namespace}")]
+
+
+def render(findings: Sequence[Finding]) -> str:
+    """Findings as lines of text."""
+    lines = []
+    for finding in findings:
+        lines.append(f"{finding.status:<5} {finding.check:<11} {finding.message}")
+        if finding.remedy:
+            lines.append(f"{'':<18}-> {finding.remedy}")
+    bad = sum(finding.status != "ok" for finding in findings)
+    lines.append("")
+    lines.append(f"{bad} of {len(findings)} checks found something." if bad else f"All {len(findings)} checks passed.")
+    return "\n".join(lines)

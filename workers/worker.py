@@ -1,0 +1,173 @@
+"""`workunits worker`: serves cases and machine steps until it is asked to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
+
+from workers.attributes import register_attributes
+from workers.build import build_id
+from workers.connect import connect
+from workers.deployment import current_build
+from workers.logs import core_to_log, log
+from workers.performers import load_performers
+from workers.queues import Share, router, shares
+from workers.settings import Settings, make_private
+from workunits.core.errors import WorkUnitsError
+from workunits.performs import Performer
+from workunits.registry import Catalog
+
+STICKY = timedelta(seconds=2)
+"""How long a case's next task waits for the worker that knows it; by default a killed one costs ten seconds."""
+STOPS = (signal.SIGTERM, signal.SIGINT)
+
+
+class WorkerError(WorkUnitsError):
+    """The worker cannot go on."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker process is to do."""
+
+    executors: Collection[str] = ()
+    """Of `cases`, `automated`, `ai`; all when empty."""
+    versioned: bool = True
+    until_stdin_closes: bool = False
+    """End when stdin does: whoever started this process holds its other end."""
+
+
+async def serve(settings: Settings, catalog: Catalog, job: Job) -> None:
+    """Serve until SIGTERM or SIGINT, then let running steps end.
+
+    Raises:
+        SettingsError, CatalogError, PerformersError: refuses to start.
+        UnreachableError: no engine, no namespace, or search attributes that do not fit.
+        WorkerError: the engine or the SDK gave up on it.
+    """
+    core_to_log()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in STOPS:
+        loop.add_signal_handler(number, stop.set)
+    if job.until_stdin_closes:
+        loop.add_reader(sys.stdin, _end_with_stdin, stop)
+    parts = shares(settings, catalog, job.executors)
+    make_private(settings.data)
+    performers = load_performers(settings, [step for part in parts for step in part.steps], catalog.performers)
+    client = await connect(settings, catalog)
+    added = await register_attributes(client)
+    if added:
+        log.info("registered search attributes %s", ",".join(added))
+    build = settings.build_id or build_id(catalog)
+    config = deployment_config(settings, build) if job.versioned else None
+    workers = [make_worker(client, settings, catalog, part, performers=performers, config=config) for part in parts]
+    running = [asyncio.create_task(worker.run()) for worker in workers]
+    log.info(
+        "polling namespace=%s %s build=%s units=%s",
+        client.namespace,
+        " ".join(str(part) for part in parts),
+        build if config else "unversioned",
+        ",".join(unit.unit_name for unit in catalog),
+    )
+    hint = asyncio.create_task(_hint(client, settings, build)) if config else None
+    try:
+        await _until(stop, running)
+    finally:
+        if hint:
+            hint.cancel()
+        log.info("stopping, running steps have %g s to end", settings.grace_seconds)
+        await asyncio.gather(*(worker.shutdown() for worker in workers), return_exceptions=True)
+        ended = await asyncio.gather(*running, return_exceptions=True)
+    _raise_first(ended)
+    log.info("stopped")
+
+
+def make_worker(
+    client: Client,
+    settings: Settings,
+    catalog: Catalog,
+    part: Share,
+    *,
+    performers: Sequence[Performer],
+    config: WorkerDeploymentConfig | None = None,
+) -> Worker:
+    """Make the Temporal worker of one queue.
+
+    Raises:
+        WorkerError: a unit's file does what replayed code may not do; says which and what.
+    """
+    route = router(settings, catalog)
+    names = {step.activity for step in part.steps}
+    try:
+        return Worker(
+            client,
+            task_queue=part.queue,
+            workflows=list(catalog) if part.cases else [],
+            activities=[p.as_activity() for p in performers if p.step.activity in names],
+            interceptors=[route] if route else [],
+            max_cached_workflows=settings.max_cached_cases,
+            max_concurrent_activities=settings.max_activities,
+            max_concurrent_local_activities=settings.max_activities,
+            sticky_queue_schedule_to_start_timeout=STICKY,
+            graceful_shutdown_timeout=timedelta(seconds=settings.grace_seconds),
+            deployment_config=config,
+        )
+    except (RuntimeError, ValueError) as error:
+        reasons = [str(error)]
+        while error.__cause__ is not None:
+            error = error.__cause__  # type: ignore[assignment]
+            reasons.append(str(error))
+        raise WorkerError(f"queue {part.queue} cannot be served: {': '.join(dict.fromkeys(reasons))}") from error
+
+
+def deployment_config(settings: Settings, build: str) -> WorkerDeploymentConfig:
+    """Worker Versioning: a case stays on the build that it began on."""
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(settings.deployment, build),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.PINNED,
+    )
+
+
+def _end_with_stdin(stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 1):
+        asyncio.get_running_loop().remove_reader(sys.stdin)
+        stop.set()
+
+
+async def _until(stop: asyncio.Event, running: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for a signal, or for a worker that ends by itself."""
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+
+
+def _raise_first(ended: Sequence[BaseException | None]) -> None:
+    for error in ended:
+        if isinstance(error, Exception):
+            raise WorkerError(f"the worker gave up: {type(error).__name__}: {str(error)[:300]}") from error
+
+
+async def _hint(client: Client, settings: Settings, build: str) -> None:
+    """Say once when new cases will not come here: a versioned worker waits until its build is current."""
+    with suppress(Exception):
+        await asyncio.sleep(2)
+        current = await current_build(client, settings.deployment)
+        if current != build:
+            log.warning(
+                "build %s is not current (%s is): it gets no new cases until: workunits deploy %s",
+                build,
+                current or "none",
+                build,
+            )
