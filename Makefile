@@ -151,7 +151,7 @@ UV_LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 .PHONY: lock
 lock: setup  ## Renew the locked requirements (newer versions: make lock ARGS=--upgrade)
 	@$(UV_LOCK) --output-file requirements.txt
-	@$(UV_LOCK) --extra speed --group dev --constraint requirements.txt --output-file requirements-dev.txt
+	@$(UV_LOCK) --extra otlp --extra speed --group dev --constraint requirements.txt --output-file requirements-dev.txt
 
 .PHONY: clean
 clean:  ## Remove the environment, caches and build output (the cases in .workunits stay)

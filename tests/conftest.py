@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
+import pytest
 import pytest_asyncio
 from temporalio.client import WorkflowHandle
 from temporalio.worker import Worker
 
 from tests.lab import performers
+from tests.lab.freight import Freighter
+from tests.lab.terms import Keyless, Terms
 from tests.lab.units import UNITS
 from workunits.cases import CaseView
 from workunits.client import QUEUE, Cases, Started
@@ -20,9 +23,13 @@ from workunits.core.lifecycle import Task
 from workunits.core.unit import WorkUnit
 from workunits.performs import collect, match
 from workunits.registry import Catalog, Package
-from workunits.testing import Lab, Skipper
+from workunits.testing import Lab
 
-PACKAGE = Package("tests", UNITS, ("tests.lab.contracts",), ("tests.lab.performers",))
+ALL: tuple[type[WorkUnit], ...] = (*UNITS, Freighter, Keyless, Terms)
+PACKAGE = Package("tests", ALL, ("tests.lab.contracts",), ("tests.lab.performers",))
+
+
+T = TypeVar("T")
 
 
 class Bench:
@@ -33,7 +40,12 @@ class Bench:
         self.client = lab.client
         self.queue = queue
         self.cases = Cases(lab.client, catalog, queue=queue)
-        self._skipper = Skipper(lab._env)
+
+    def worker(self) -> Worker:
+        """A worker for the tests' units; not started."""
+        steps = [step for unit in ALL for step in unit.steps]
+        activities = [performer.as_activity() for performer in match(steps, collect([performers], {}))]
+        return Worker(self.client, task_queue=self.queue, workflows=list(ALL), activities=activities)
 
     async def start(self, unit: type[WorkUnit], mood: str = "", **more: Any) -> Started:
         """Start a case with a key of its own."""
@@ -46,13 +58,17 @@ class Bench:
 
     async def task(self, case: str, step: str, *, state: str = "ready") -> Task:
         """The open task of a step, once it is open."""
-        return await self.until(case, lambda v: next((t for t in v.tasks if t.step == step and t.state == state), None))
+
+        def look(view: CaseView) -> Task | None:
+            return next((task for task in view.tasks if task.step == step and task.state == state), None)
+
+        return await self.until(case, look)
 
     async def closed(self, case: str) -> CaseView:
         """The case, once it has closed."""
         return await self.until(case, lambda view: None if view.is_open else view)
 
-    async def until(self, case: str, look: Any, patience: float = 20) -> Any:
+    async def until(self, case: str, look: Callable[[CaseView], T | None], patience: float = 20) -> T:
         """What `look` finds in the case, once it finds something."""
         async with asyncio.timeout(patience):
             while True:
@@ -60,6 +76,11 @@ class Bench:
                 if found is not None and found is not False:
                     return found
                 await asyncio.sleep(0.01)
+
+    async def events(self, case: str, kind: str) -> int:
+        """How many events of a kind, such as `timer_started`, the history of a case's present run has."""
+        history = self.handle(case).fetch_history_events()
+        return len([event async for event in history if event.WhichOneof("attributes") == f"{kind}_event_attributes"])
 
     async def skip(self, case: str, by: timedelta) -> datetime:
         """Move a case's clock; what it then shows."""
@@ -85,7 +106,12 @@ async def lab() -> AsyncIterator[Lab]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def bench(lab: Lab) -> AsyncIterator[Bench]:
     """A worker for the tests' units, and the way to its cases."""
-    steps = [step for unit in UNITS for step in unit.steps]
-    activities = [performer.as_activity() for performer in match(steps, collect([performers], {}))]
-    async with Worker(lab.client, task_queue=QUEUE, workflows=list(UNITS), activities=activities):
-        yield Bench(lab, Catalog([PACKAGE]))
+    there = Bench(lab, Catalog([PACKAGE]))
+    async with there.worker():
+        yield there
+
+
+@pytest.fixture
+def late(lab: Lab) -> Bench:
+    """A queue of its own that no worker serves until the test starts one."""
+    return Bench(lab, Catalog([PACKAGE]), queue=f"late-{uuid.uuid4().hex[:8]}")

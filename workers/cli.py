@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from workers.commands import runtime
+from workers.commands import cases, demo, design, ledger, runtime, tasks
 from workers.console import EXIT_CODES, CommandError, Exit, Setup, debugging, judge, report
 
 app = typer.Typer(
@@ -37,8 +37,18 @@ def options(
     ctx.obj = Setup(config, tuple(module or ()))
 
 
-for command in (runtime.up, runtime.worker, runtime.deploy, runtime.doctor):
+for command in (demo.demo, runtime.up, runtime.worker, runtime.deploy, runtime.doctor):
     app.command()(command)
+app.command()(cases.start)
+app.command("list")(cases.list_)
+app.command()(cases.show)
+app.command()(cases.cancel)
+app.command()(design.check)
+app.command()(design.init)
+app.command()(replay.replay)
+app.add_typer(tasks.app, name="tasks")
+app.command()(ledger.follow)
+app.add_typer(ledger.app, name="ledger")
 
 
 def main() -> NoReturn:
@@ -89,7 +99,7 @@ def _usage(error: Exception) -> CommandError | None:
         return None
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "workunits"
-    said = "a command is missing" if name == "NoArgsIsHelpError" else message()
+    said = "a command is missing" if name == "NoArgsIsHelpError" else message().rstrip(".")
     return CommandError(f"{said}; see {path} --help", code="usage", exit_code=Exit.USAGE)
 
 

@@ -41,7 +41,7 @@ class Exit(IntEnum):
     USAGE = 2
     """Usage, settings or input are not right; nothing was done."""
     UNREACHABLE = 3
-    """The engine cannot be reached."""
+    """The engine, or the ledger's database, cannot be reached."""
     CONFLICT = 4
     """Refused as things stand: duplicate, closed, stale, not allowed."""
     PARTLY = 5
@@ -52,7 +52,7 @@ class Exit(IntEnum):
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 a check found something, or something failed; 2 usage, settings or input are not right; "
-    "3 the engine cannot be reached; 4 refused as things stand (duplicate, closed, stale, not allowed); "
+    "3 the engine or the ledger cannot be reached; 4 refused as things stand (duplicate, closed, stale, not allowed); "
     "5 some of a batch failed; 6 nobody answered, the outcome is not known. WORKUNITS_DEBUG=1 shows tracebacks."
 )
 
@@ -159,10 +159,13 @@ _KNOWN: dict[str, tuple[Exit, str]] = {
     "DuplicateCaseError": (Exit.CONFLICT, "duplicate"),
     "EngineError": (Exit.FINDING, "engine_failed"),
     "ModelNameError": (Exit.USAGE, "bad_settings"),
+    "LedgerError": (Exit.USAGE, "bad_ledger"),
+    "LedgerUnavailableError": (Exit.UNREACHABLE, "ledger_unavailable"),
     "NotDeployableError": (Exit.CONFLICT, "not_deployable"),
     "PerformersError": (Exit.FINDING, "performers"),
     "RPCError": (Exit.UNREACHABLE, "engine_error"),
     "Refused": (Exit.CONFLICT, "refused"),
+    "SchemaError": (Exit.FINDING, "ledger_schema"),
     "SettingsError": (Exit.USAGE, "bad_settings"),
     "UndeliveredError": (Exit.UNKNOWN, "undelivered"),
     "UnknownCaseError": (Exit.USAGE, "unknown_case"),

@@ -52,6 +52,10 @@ class Script:
         return json.dumps(self.case).encode()
 
 
+_BY_HAND = onboarding.RiskSummary(level="medium", summary="Written by hand: the AI model did not answer.")
+"""What the analyst says when an AI model is configured and fails."""
+
+
 def _hours(hours: float) -> timedelta:
     return timedelta(hours=hours)
 
@@ -92,7 +96,8 @@ def _decide(
     verdict: Literal["approve", "refuse", "withdrawn"], hours: float, reason: str = "", worked: float = 0.2
 ) -> dict[str, Answer]:
     given = onboarding.Decision(verdict=verdict, reason=reason)
-    return {"decide": Answer(given, OFFICER, after=_hours(hours), started_after=_hours(max(0.1, hours - worked)))}
+    decided = Answer(given, OFFICER, after=_hours(hours), started_after=_hours(max(0.1, hours - worked)))
+    return {"decide": decided, "summarise_by_hand": Answer(_BY_HAND, ANALYST, after=_hours(0.5))}
 
 
 def _resent(*items: onboarding.Document, by: str, hours: float) -> dict[str, Answer]:

@@ -6,11 +6,11 @@ For a development machine, the demo and the tests; production is a Temporal clus
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import json
 import os
+import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,10 +25,10 @@ from temporalio.service import RPCError
 
 from workers.address import Address
 from workers.attributes import type_name, wanted
-from workers.engine_faults import EngineError, check_state, explain
+from workers.engine_faults import PORT_TAKEN, EngineError, check_state, explain
+from workers.engine_lock import Lock
 from workers.logs import quiet_core
 from workers.ports import LOOPBACK, free_ports, is_free
-from workers.settings import make_private
 from workunits.testing import ENGINE_FLAGS, temporal_binary
 
 NAMESPACE = "default"
@@ -40,15 +40,27 @@ STOP = 10.0
 """Seconds to end by itself; even a kill loses nothing that it acknowledged."""
 KEPT = timedelta(days=90)
 """How long it keeps closed cases; a dev server's own default is one day."""
+RELEASE = 2.0
+"""Seconds to wait for another engine that is ending."""
 _POLL = 0.05
+_PORT_TRIES = 3
 _LOG_LIMIT = 10_000_000
 _SKIPPING = ("WorkflowTimeSkipping", "timerProcessorMaxTimeShift")
-
+# Runs the server in its own place, with SIGTERM to come when whoever started it is gone (prctl's PR_SET_PDEATHSIG):
+# were we killed, it would stay, and hold its state.
+_END_WITH_US = (
+    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); "
+    "os.getppid() == int(sys.argv[1]) and os.execv(sys.argv[2], sys.argv[2:])"
+)
 
 _KEEP = UpdateNamespaceRequest(
     namespace=NAMESPACE,
     config=NamespaceConfig(workflow_execution_retention_ttl=Duration(seconds=int(KEPT.total_seconds()))),
 )
+
+
+class PortTakenError(EngineError):
+    """Another program has taken one of the engine's ports."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,8 @@ class Plan:
     ui: bool = True
     skip_time: bool = False
     """Each case has a clock that can be moved: for the demo and for tests, never for work."""
+    fresh: bool = False
+    """Nothing that lies in the folder stays."""
 
     @property
     def state(self) -> Path:
@@ -83,9 +97,12 @@ class Engine:
     port: int = 0
     ui_port: int = 0
     _others: tuple[int, ...] = ()
-    _lock: int = -1
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _began: int = 0
+
+    def __post_init__(self) -> None:
+        """Name the lock; nothing is touched yet."""
+        self._lock = Lock(self.plan.folder)
 
     async def __aenter__(self) -> Self:
         """Start it."""
@@ -120,45 +137,46 @@ class Engine:
         """Start it and wait until it answers; on the same ports as before when it is started again.
 
         Raises:
-            EngineError: an engine runs on that state, the state cannot be used, or the server ends at once.
+            EngineRunsError: an engine runs on that state.
+            EngineError: the state cannot be used, or the server ends at once.
         """
-        self._take_lock()
+        # Whoever had an engine there may have been killed a moment ago; a fresh start goes elsewhere instead.
+        await self._lock.take(0 if self.plan.fresh else RELEASE)
         try:
+            if self.plan.fresh and not self.port:
+                _clear(self.plan.folder, self._lock.path)
             if self.plan.persistent:
                 check_state(self.plan.state)
-            if not self.port:
-                self._choose_ports()
-            self._spawn()
-            await self._ready()
+            if self.port:
+                await self._launch()
+            else:
+                await self._find_ports()
         except BaseException:
             await self.stop()
             raise
+
+    async def _find_ports(self) -> None:
+        """Start it on ports that were free a moment ago, on others when they no longer are."""
+        for left in reversed(range(_PORT_TRIES)):
+            self._choose_ports()
+            try:
+                await self._launch()
+            except PortTakenError:
+                if not left:
+                    raise
+            else:
+                return
+
+    async def _launch(self) -> None:
+        self._spawn()
+        await self._ready()
 
     async def stop(self) -> None:
         """Ask it to end, then end it; its state stays."""
         process, self._process = self._process, None
         if process is not None:
             await end(process, STOP)
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
-
-    def _take_lock(self) -> None:
-        """Hold a lock that the server inherits: two servers on one file would destroy it."""
-        if self._lock >= 0:
-            return
-        make_private(self.plan.folder)  # it holds what cases say
-        file = self.plan.folder / "engine.lock"
-        lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            there = _noted(os.read(lock, 1000))
-            os.close(lock)
-            where = f" (pid {there['pid']}, {LOOPBACK}:{there['port']})" if there else ""
-            remedy = f"use it, or stop it with Ctrl-C in its terminal or kill {there['pid']}" if there else "stop it"
-            raise EngineError(f"an engine is running on {self.plan.folder} already{where}: {remedy}") from None
-        self._lock = lock
+        self._lock.release()
 
     def _choose_ports(self) -> None:
         port, ui_port, *others = free_ports(4)
@@ -176,17 +194,16 @@ class Engine:
         with plan.log.open("ab") as log:
             self._began = log.tell()
             self._process = subprocess.Popen(  # noqa: S603, the program that our own dependency ships
-                list(self._command()),
+                [*_tied_to_us(), *self._command()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env=environment,
-                pass_fds=[self._lock],
+                pass_fds=[self._lock.file],
                 # A group of its own: Ctrl-C in the terminal reaches us first, and we end the workers before it.
                 start_new_session=True,
             )
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, json.dumps({"pid": self.pid, "port": self.port}).encode(), 0)
+        self._lock.sign(self.pid, self.port)
 
     def _command(self) -> Iterator[str]:
         plan, (http, metrics) = self.plan, self._others
@@ -211,23 +228,27 @@ class Engine:
         until = loop.time() + START
         while True:
             if not self.alive:
-                raise EngineError(f"the embedded engine ended at once: {self._reason()}. Its log: {self.plan.log}")
+                raise self._ended()
             try:
                 client = await Client.connect(self.address.host, namespace=NAMESPACE)
                 await client.workflow_service.update_namespace(_KEEP, retry=False)
             except (RuntimeError, RPCError):
                 if loop.time() > until:
-                    why = f"does not answer within {START:g} s: {self._reason()}. Its log: {self.plan.log}"
+                    why = f"does not answer within {START:g} s: {explain(self._said())}. Its log: {self.plan.log}"
                     raise EngineError(f"the embedded engine {why}") from None
                 await asyncio.sleep(_POLL)
             else:
                 return
 
-    def _reason(self) -> str:
-        """What the server's own words mean."""
+    def _ended(self) -> EngineError:
+        kind = PortTakenError if PORT_TAKEN in self._said().lower() else EngineError
+        return kind(f"the embedded engine ended at once: {explain(self._said())}. Its log: {self.plan.log}")
+
+    def _said(self) -> str:
+        """The server's own words, since it was started last."""
         with self.plan.log.open("rb") as log:
             log.seek(self._began)
-            return explain(log.read().decode(errors="replace"))
+            return log.read().decode(errors="replace")
 
 
 async def end(process: subprocess.Popen[Any], patience: float) -> int:
@@ -241,9 +262,14 @@ async def end(process: subprocess.Popen[Any], patience: float) -> int:
         return await asyncio.to_thread(process.wait)
 
 
-def _noted(text: bytes) -> dict[str, int] | None:
-    try:
-        there = json.loads(text)
-        return {"pid": int(there["pid"]), "port": int(there["port"])}
-    except (ValueError, KeyError, TypeError):
-        return None
+def _clear(folder: Path, lock: Path) -> None:
+    """Remove all that lies in a folder, except the lock."""
+    for there in folder.iterdir():
+        if there.is_dir() and not there.is_symlink():
+            shutil.rmtree(there)
+        elif there != lock:
+            there.unlink()
+
+
+def _tied_to_us() -> tuple[str, ...]:
+    return (sys.executable, "-I", "-S", "-c", _END_WITH_US, str(os.getpid())) if sys.platform == "linux" else ()

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from workunits.core.errors import WorkUnitsError
 
+PORT_TAKEN = "address already in use"
+"""The server's words for a port that is not free."""
 _SQLITE = b"SQLite format 3\0"
 _REASONS = (
-    ("address already in use", "one of its ports was taken by another program: try again"),
+    (PORT_TAKEN, "one of its ports was taken by another program: try again"),
     ("disk is full", "the disk is full: free some space"),
     ("no space left", "the disk is full: free some space"),
     ("not a database", "its state file is damaged or no engine's: move it away to start afresh"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from temporalio.client import WorkflowHandle
@@ -16,7 +16,7 @@ from workunits.core.record import START_MEMO, StartNote
 from workunits.testing import Skipper, drive
 
 PATIENCE = 30.0
-"""Seconds of real time in which a case must get to its next person."""
+"""Seconds of real time in which a case must get to its next person, or to its close."""
 _POLL = 0.05
 
 
@@ -40,17 +40,23 @@ class Stage:
         self._closed: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     async def play(self, script: Script) -> CaseView:
-        """Take one case from its start to its close."""
+        """Take one case from its start to its close.
+
+        Raises:
+            NobodyAnswersError: it waits for a person whom the script does not know.
+            TimeoutError: it does not get on within 30 seconds of real time.
+        """
         if script.overtakes:
-            await self._waits[script.overtakes].wait()
+            await self._until(self._waits[script.overtakes])
         case = await self._start(script)
         if script.key in self._overtaken:
-            await self._until_waiting(case)
+            await self._look(case, _waits)
             self._waits[script.key].set()
-            await self._closed[self._overtaken[script.key]].wait()
+            await self._until(self._closed[self._overtaken[script.key]])
         if script.cancelled:
-            await self._cancel(case, *script.cancelled)
-        view = await drive(self._cases, self._skipper, case, script.people)
+            view = await self._cancel(case, *script.cancelled)
+        else:
+            view = await drive(self._cases, self._skipper, case, script.people)
         self._closed[script.key].set()
         return view
 
@@ -66,13 +72,27 @@ class Stage:
         )
         return handle.id
 
-    async def _cancel(self, case: str, who: str, reason: str, after: timedelta) -> None:
-        view = await self._until_waiting(case)
+    async def _cancel(self, case: str, who: str, reason: str, after: timedelta) -> CaseView:
+        view = await self._look(case, _waits)
         await self._skipper.to(self._cases.client.get_workflow_handle(case), view.tasks[0].ready + after)
         await self._cases.cancel(case, actor=who, reason=reason)
+        return await self._look(case, lambda view: not view.is_open)
 
-    async def _until_waiting(self, case: str) -> CaseView:
+    async def _look(self, case: str, found: Callable[[CaseView], bool]) -> CaseView:
+        """Look at a case until something is found in it."""
         async with asyncio.timeout(PATIENCE):
-            while not (view := await self._cases.show(case)).tasks:
+            while True:
+                view = await self._cases.show(case)
+                if found(view):
+                    return view
                 await asyncio.sleep(_POLL)
-            return view
+
+    @staticmethod
+    async def _until(event: asyncio.Event) -> None:
+        async with asyncio.timeout(PATIENCE):
+            await event.wait()
+
+
+def _waits(view: CaseView) -> bool:
+    """Whether a case waits for a person."""
+    return bool(view.tasks)

@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     """`test`, `openai:<model>`, `anthropic:<model>` or `ollama:<model>`."""
     ai_base_url: str | None = Field(default=None, pattern=r"^https?://")
     """Another address that speaks the provider's protocol."""
+    ledger: SecretStr | None = None
+    """`sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`; a SQLite file in `state` when omitted."""
     mail: SecretStr | None = None
     """`smtp://[user:password@]host[:port]`, with `smtp+tls://` for STARTTLS; a folder of files when omitted."""
     mail_from: str = "workunits@localhost"
@@ -107,6 +109,11 @@ class Settings(BaseSettings):
         if given and not re.match(r"smtp(\+tls)?://([^@/]+@)?[^@/:]+(:\d{1,5})?/?$", given.get_secret_value()):
             raise ValueError("should be smtp://host:port or smtp+tls://user:password@host:port")
         return given
+
+    @property
+    def ledger_url(self) -> str:
+        """Where the ledger is; may hold a password."""
+        return self.ledger.get_secret_value() if self.ledger else f"sqlite:///{self.state / 'ledger.sqlite'}"
 
     @property
     def separate_queues(self) -> dict[str, str]:

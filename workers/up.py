@@ -8,69 +8,49 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import subprocess
+import shutil
 import sys
-from collections.abc import Mapping
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from temporalio.client import Client
-
-from workers.build import EMBEDDED
+from workers.child import LOOK, Child, environment_for, until_stopped
 from workers.connect import connect
 from workers.console import note
-from workers.deployment import make_current, pollers
-from workers.embedded import NAMESPACE, Engine, Plan, end
+from workers.embedded import Engine, Plan
 from workers.engine_faults import EngineError
 from workers.logs import log
 from workers.profile import point_to
 from workers.settings import Settings
 from workunits.client import Cases, DuplicateCaseError
-from workunits.core.errors import WorkUnitsError
 from workunits.registry import Catalog
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY = 60.0
 """Seconds after which a process counts as well again, and its pause starts small."""
-_LOOK = 0.2
-_MARGIN = 5.0
-"""Seconds beyond the worker's own grace until it is killed."""
-
-
-class WorkerRefusedError(WorkUnitsError):
-    """The worker refuses to start; it has said why."""
+_SETTLE = 10.0
+"""Seconds in which new cases are to reach a person."""
 
 
 @dataclass
-class Child:
-    """A process that is kept running."""
+class Pause:
+    """How long to wait before something that died is started again."""
 
-    name: str
-    command: list[str]
-    environment: Mapping[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-    pause: float = _FIRST_PAUSE
-    started: float = 0.0
+    length: float = _FIRST_PAUSE
+    since: float = field(default_factory=time.monotonic)
 
-    def start(self) -> None:
-        """Start it, in a group of its own: Ctrl-C in the terminal reaches us, and we end it."""
-        self.started = asyncio.get_running_loop().time()
-        # It ends when its stdin does: were we killed, it would not outlive us.
-        self.process = subprocess.Popen(  # noqa: S603, our own program
-            self.command, stdin=subprocess.PIPE, env=dict(self.environment), start_new_session=True
-        )
-
-    def next_pause(self) -> float:
-        """How long to wait before it is started again."""
-        if asyncio.get_running_loop().time() - self.started > _STEADY:
-            self.pause = _FIRST_PAUSE
-        pause, self.pause = self.pause, min(self.pause * 2, _LONGEST_PAUSE)
-        return pause
+    async def wait(self, what: str, how: str) -> None:
+        """Say that it died and wait, twice as long as the last time unless it was well in between."""
+        if time.monotonic() - self.since > _STEADY:
+            self.length = _FIRST_PAUSE
+        log.error("%s died (%s); it is started again in %g s", what, how, self.length)
+        await asyncio.sleep(self.length)
+        self.length = min(self.length * 2, _LONGEST_PAUSE)
+        self.since = time.monotonic()
 
 
 async def up(settings: Settings, catalog: Catalog, *, arguments: list[str], seed: bool, ui: bool) -> None:
-    """Run everything until SIGINT or SIGTERM.
+    """Run everything until SIGINT, SIGTERM or SIGHUP.
 
     Args:
         settings: Where the state is.
@@ -83,80 +63,54 @@ async def up(settings: Settings, catalog: Catalog, *, arguments: list[str], seed
         EngineError: the engine does not start.
         WorkerRefusedError: the worker does not start.
     """
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    engine = Engine(Plan(settings.state, ui=ui))
-    # -P: a folder `workers` in the current one must not take the place of ours.
-    command = [sys.executable, "-P", "-m", "workers.cli", *arguments, "worker", "--build-id", EMBEDDED]
-    worker = Child("worker", [*command, "--until-stdin-closes"])
-    try:
-        await engine.start()
-        worker.environment = _environment(engine)
-        worker.start()
-        cases = await _ready(settings, catalog, engine, worker, stop)
-        if cases is not None and not stop.is_set():
+    await until_stopped(_stay_up(settings, catalog, arguments=arguments, seed=seed, ui=ui))
+    note(f"Stopped. The cases are kept in {settings.state}; the next `up` goes on with them.")
+
+
+async def _stay_up(settings: Settings, catalog: Catalog, *, arguments: list[str], seed: bool, ui: bool) -> None:
+    async with Engine(Plan(settings.state, ui=ui)) as engine:
+        worker = Child(arguments, environment_for(engine.address))
+        try:
+            worker.start()
+            client = await connect(settings, catalog, address=engine.address)
+            await worker.serves(client, settings)
             if seed:
-                await _seed(cases)
+                await _seed(Cases(client, catalog, queue=settings.queue))
             _welcome(engine, settings.state)
-            await _supervise(engine, worker, stop)
-    finally:
-        if worker.process:
-            note("Stopping: the worker first, then the engine.")
-            await end(worker.process, settings.grace_seconds + _MARGIN)
-        await engine.stop()
-    note(f"Stopped. The cases are kept in {settings.state}; the next `workunits up` goes on with them.")
-
-
-def _environment(engine: Engine) -> dict[str, str]:
-    """Ours, but for Temporal's own variables: the worker is to find this engine and no other."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
-    return kept | {"TEMPORAL_ADDRESS": engine.address.host, "TEMPORAL_NAMESPACE": NAMESPACE}
-
-
-async def _ready(
-    settings: Settings, catalog: Catalog, engine: Engine, worker: Child, stop: asyncio.Event
-) -> Cases | None:
-    """Wait until the worker polls, and send new cases to it; None when we are asked to stop before."""
-    client = await connect(settings, catalog, address=engine.address)
-    deploying = asyncio.create_task(_deploy(client, settings))
-    try:
-        while not deploying.done() and not stop.is_set():
-            if worker.process and worker.process.poll() is not None:
-                raise WorkerRefusedError("the worker refuses to start; what it said stands above")
-            await asyncio.wait([deploying], timeout=_LOOK)
-    finally:
-        if not deploying.done():
-            deploying.cancel()
-    if stop.is_set():
-        return None
-    deploying.result()
-    return Cases(client, catalog, queue=settings.queue)
-
-
-async def _deploy(client: Client, settings: Settings) -> None:
-    """Wait for this worker: its build may be current since an earlier run, when another one polled."""
-    while True:
-        if await pollers(client, settings.queue, EMBEDDED, cases=True):
-            break
-        await asyncio.sleep(_LOOK / 2)
-    await make_current(client, settings.deployment, EMBEDDED)
+            await _supervise(engine, worker)
+        finally:
+            log.info("stopping, the worker first, then the engine")
+            await worker.stop(settings.grace_seconds)
 
 
 async def _seed(cases: Cases) -> None:
+    """Start the demo cases that are not there, and let the machines have their turn with them."""
     from pydantic_core import to_json
 
     from workers.demo_cases import SEED_CASES
 
-    started = 0
-    for unit, data in SEED_CASES:
-        if unit not in cases.catalog:
-            continue
+    known = [(unit, data) for unit, data in SEED_CASES if unit in cases.catalog]
+    new = []
+    for unit, data in known:
         try:
-            started += not (await cases.start(unit, to_json(data))).existing
+            started = await cases.start(unit, to_json(data))
         except DuplicateCaseError:
             continue  # of an earlier edition of the demo
-    note(f"{started} demo case(s) started, {len(SEED_CASES) - started} were there.")
+        if not started.existing:
+            new.append(started.case)
+    open_ones = await _settle(cases, new)
+    said = f"{len(new)} demo cases started: {open_ones} wait for people, {len(new) - open_ones} have closed."
+    note(said if new else f"The {len(known)} demo cases were there.")
+
+
+async def _settle(cases: Cases, names: list[str]) -> int:
+    """Wait until cases need people or have closed, so that their first steps do not drown what is said next."""
+    until = time.monotonic() + _SETTLE
+    while True:
+        states = [(await cases.show(name)).state for name in names]
+        if "running" not in states or time.monotonic() > until:
+            return sum(state in ("running", "waiting") for state in states)
+        await asyncio.sleep(LOOK)
 
 
 def _welcome(engine: Engine, state: Path) -> None:
@@ -165,44 +119,38 @@ def _welcome(engine: Engine, state: Path) -> None:
     if export:
         lines += ["Another engine is what a second terminal would find; to reach this one, type there first:", ""]
         lines += [f"    {export}", ""]
-    lines += [
-        "In a second terminal:",
-        "    workunits list                 the cases",
-        "    workunits tasks ls             what waits for a person",
-        "    workunits doctor               whether all is well",
-        "Ctrl-C stops everything; the cases stay.",
-        "",
-    ]
+    commands = (
+        (f"{program()} list", "the cases"),
+        (f"{program()} tasks ls", "what waits for a person"),
+        (f"{program()} doctor", "whether all is well"),
+    )
+    width = max(len(command) for command, _ in commands) + 3
+    lines += ["In a second terminal:", *(f"    {command:<{width}}{what}" for command, what in commands)]
+    lines += ["Ctrl-C stops everything; the cases stay.", ""]
     note("\n".join(lines))
 
 
-async def _supervise(engine: Engine, worker: Child, stop: asyncio.Event) -> None:
-    """Start again what dies, until we are asked to stop."""
-    engine_child = Child("engine", [], started=asyncio.get_running_loop().time())
-    while not stop.is_set():
+def program() -> str:
+    """What to type in this folder to run our command line."""
+    ours = Path(sys.executable).parent / "workunits"
+    found = shutil.which("workunits")
+    if found and Path(found).absolute() == ours.absolute():
+        return "workunits"
+    return min(os.path.relpath(ours), str(ours), key=len) if ours.exists() else f"{sys.executable} -m workers.cli"
+
+
+async def _supervise(engine: Engine, worker: Child) -> None:
+    """Start again what dies."""
+    of_engine, of_worker = Pause(), Pause()
+    while True:
         if not engine.alive:
-            await _pause(engine_child, f"see {engine.plan.log}", stop)
+            await of_engine.wait("engine", f"its log: {engine.plan.log}")
             try:
-                if not stop.is_set():
-                    engine_child.started = asyncio.get_running_loop().time()
-                    await engine.start()
-                    log.info("engine runs again")
+                await engine.start()
+                log.info("engine runs again")
             except EngineError as error:
                 log.error("%s", error)
-        elif worker.process and worker.process.poll() is not None:
-            await _pause(worker, f"exit code {worker.process.returncode}", stop)
-            if not stop.is_set():
-                worker.start()
-        try:
-            await asyncio.wait_for(stop.wait(), _LOOK)
-        except TimeoutError:
-            continue
-
-
-async def _pause(child: Child, how: str, stop: asyncio.Event) -> None:
-    pause = child.next_pause()
-    log.error("%s died (%s); it is started again in %g s", child.name, how, pause)
-    try:
-        await asyncio.wait_for(stop.wait(), pause)
-    except TimeoutError:
-        return
+        elif worker.ended is not None:
+            await of_worker.wait("worker", f"exit code {worker.ended}")
+            worker.start()
+        await asyncio.sleep(LOOK)

@@ -61,7 +61,7 @@ async def serve(settings: Settings, catalog: Catalog, job: Job) -> None:
     for number in STOPS:
         loop.add_signal_handler(number, stop.set)
     if job.until_stdin_closes:
-        loop.add_reader(sys.stdin, _end_with_stdin, stop)
+        loop.add_reader(sys.stdin, end_with_stdin, stop)
     parts = shares(settings, catalog, job.executors)
     make_private(settings.data)
     performers = load_performers(settings, [step for part in parts for step in part.steps], catalog.performers)
@@ -140,7 +140,8 @@ def deployment_config(settings: Settings, build: str) -> WorkerDeploymentConfig:
     )
 
 
-def _end_with_stdin(stop: asyncio.Event) -> None:
+def end_with_stdin(stop: asyncio.Event) -> None:
+    """End with the process that started us: it holds the other end of our stdin."""
     if not os.read(sys.stdin.fileno(), 1):
         asyncio.get_running_loop().remove_reader(sys.stdin)
         stop.set()

@@ -10,7 +10,9 @@ from pydantic import ValidationError
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 
+from workunits.core.errors import WorkUnitsError
 from workunits.core.lifecycle import Task
 from workunits.core.record import MEMO, START_MEMO, Closed, Record, StartNote
 
@@ -54,17 +56,16 @@ class TaskView:
     due: datetime | None
 
 
+class UnreadableError(WorkUnitsError):
+    """What a case left in its memo cannot be read."""
+
+
 async def view_of(client: Client, execution: WorkflowExecution) -> CaseView:
-    """Read a case from what Temporal lists; one more request when its record is too large for a listing."""
-    memo = await execution.memo()
-    said: Any = memo.get(MEMO)
-    record: Record | None = None
-    tasks: tuple[Task, ...] = ()
-    if isinstance(said, dict):
-        record = Record.model_validate(said["record"])
-        tasks = tuple(Task.model_validate(task) for task in said["tasks"])
-        if record.elsewhere and record.close:
-            record = await _record_of_closing_event(client, execution) or record
+    """Read a case from what Temporal lists; one whose memo cannot be read is shown as far as the engine knows it."""
+    try:
+        note, record, tasks = await read_execution(client, execution)
+    except UnreadableError:
+        note, record, tasks = StartNote(), None, ()
     is_open = execution.status == WorkflowExecutionStatus.RUNNING
     status = execution.status.name.lower() if execution.status else "unknown"
     state = (record.close if record else None) or status
@@ -73,18 +74,52 @@ async def view_of(client: Client, execution: WorkflowExecution) -> CaseView:
     return CaseView(
         case=execution.id,
         unit=execution.workflow_type,
-        key=record.key if record else _start_note(memo.get(START_MEMO)).key,
+        key=record.key if record else note.key,
         run=execution.run_id,
         is_open=is_open,
         state=state,
-        started=record.started if record else execution.start_time,
+        # With a start delay, the execution time is the moment at which the case begins.
+        started=record.started if record else execution.execution_time or execution.start_time,
         closed=execution.close_time,
         record=record,
         tasks=tasks if is_open else (),
     )
 
 
-def _start_note(said: Any) -> StartNote:
+async def read_execution(
+    client: Client, execution: WorkflowExecution
+) -> tuple[StartNote, Record | None, tuple[Task, ...]]:
+    """Read a memo: what the starter noted, the record and the open tasks; no record in the first machine steps.
+
+    One more request when a closed case's record is too large for a listing.
+
+    Raises:
+        UnreadableError: says why, without what stands there.
+        RPCError: the engine does not answer.
+    """
+    record: Record | None = None
+    tasks: tuple[Task, ...] = ()
+    try:
+        memo = await execution.memo()
+        said: Any = memo.get(MEMO)
+        if said is not None:
+            record = Record.model_validate(said["record"])
+            tasks = tuple(Task.model_validate(task) for task in said["tasks"])
+            if record.elsewhere and record.close:
+                record = await _record_of_closing_event(client, execution) or record
+    except RPCError:
+        raise
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False, include_context=False)
+        where = ".".join(str(part)[:60] for part in faults[0]["loc"])
+        raise UnreadableError(f"{where}: {faults[0]['msg']}") from None
+    except Exception as error:  # a foreign memo, another key: whatever a converter or codec raises
+        raise UnreadableError(f"{type(error).__name__}: {str(error)[:200]}") from error
+    return start_note(memo.get(START_MEMO)), record, tasks
+
+
+def start_note(said: Any) -> StartNote:
+    """Read what the starter of a case noted; whatever an outsider put there instead counts as nothing."""
     try:
         return StartNote.model_validate(said or {})
     except ValidationError:

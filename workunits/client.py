@@ -32,10 +32,10 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from workunits.cases import CaseView, TaskView, view_of
+from workunits.cases import CaseView, TaskView, start_note, view_of
 from workunits.core.errors import BadInput, Refused, WorkUnitsError
 from workunits.core.human import MESSAGE
-from workunits.core.record import OPEN_TASKS, START_MEMO, STATE, StartNote
+from workunits.core.record import LONGEST_DELAY, OPEN_TASKS, START_MEMO, STATE, StartNote
 from workunits.core.spec import CLOSES
 from workunits.core.strict_json import BODY_LIMIT, VALUE_LIMIT, parse
 from workunits.core.unit import WorkUnit
@@ -117,6 +117,10 @@ class Cases:
         cls = self.catalog.get(unit)
         case = parse(cls.case_type, data, limit=VALUE_LIMIT)
         key = business_key(cls, case, key)
+        if accepted_at and accepted_at.tzinfo is None:
+            raise BadInput("a time with its zone", field="accepted_at")
+        if not timedelta(0) <= delay <= LONGEST_DELAY:
+            raise BadInput(f"from 0 to {LONGEST_DELAY.days} days", field="delay")
         note = StartNote(
             key=key,
             delay=delay.total_seconds(),
@@ -143,8 +147,7 @@ class Cases:
 
     async def _existing(self, case_id: str, note: StartNote) -> Started:
         description = await self._describe(case_id)
-        payload = (await description.memo()).get(START_MEMO)
-        there = StartNote.model_validate(payload) if isinstance(payload, dict) else StartNote()
+        there = start_note((await description.memo()).get(START_MEMO))
         if there.input_hash != note.input_hash:
             raise DuplicateCaseError(case_id, (await view_of(self.client, description)).state)
         return Started(case_id, description.run_id, existing=True)
@@ -172,7 +175,7 @@ class Cases:
             known = ("running", "waiting", *CLOSES)
             if state not in known:
                 raise BadInput(f"one of {', '.join(known)}", field="state")
-            query += f" AND {STATE.name} = '{state}'"
+            query += f" AND {_in_state(state)}"
         async for execution in self.client.list_workflows(query, limit=limit):
             yield await view_of(self.client, execution)
 
@@ -337,6 +340,14 @@ class Cases:
         return f"WorkflowType IN ({names})"
 
 
+def _in_state(state: str) -> str:
+    """The condition of a listing; a case that was ended from outside keeps the attribute of an open one."""
+    wanted = f"{STATE.name} = '{state}'"
+    if state == "running":  # in its first machine steps a case has no attribute yet
+        wanted = f"({wanted} OR {STATE.name} IS NULL)"
+    return wanted if state in CLOSES else f"ExecutionStatus = 'Running' AND {wanted}"
+
+
 _ABORTED = ("AcceptedUpdateCompletedWorkflow", "AdmittedUpdateCompletedWorkflow", "UpdateWorkflowExecutionAborted")
 
 
@@ -352,12 +363,12 @@ def business_key(unit: type[WorkUnit], case: BaseModel, given: str | None) -> st
         BadInput: there is none, two differ, or it is not fit for an id.
     """
     own = str(getattr(case, unit.key)) if unit.key else None
-    if own and given and own != given:
+    if own is not None and given and own != given:
         raise BadInput(f"the case's own key in field {unit.key!r} differs from the key given", field="key")
-    key = own or given
+    if own is None and not given:
+        raise BadInput(f"{unit.unit_name} takes no key from its case: give one", field="key")
+    key = (given or "") if own is None else own
     field = unit.key or "key"
-    if not key:
-        raise BadInput(f"{unit.unit_name} takes no key from its case: give one", field=field)
     if not _KEY.fullmatch(key):
         raise BadInput("1 to 120 letters, digits and . _ @ + = -, a letter or digit first", field=field)
     return key

@@ -108,29 +108,55 @@ def discover(own: Sequence[Package], modules: Iterable[str] = (), *, installed: 
         installed: Whether to look at entry points.
 
     Raises:
-        CatalogError: one cannot be loaded; says which and why.
+        CatalogError: one cannot be loaded or used, or two share a name; says which and why.
         DefinitionError: a unit has unresolved design decisions.
     """
-    found = list(own)
-    names = {package.name for package in found}
+    found = {package.name: (package, "this repository") for package in own}
     offered = [(f"entry point {e.name!r}", e.value) for e in entry_points(group=ENTRY_POINTS)] if installed else []
     for where, target in [*offered, *((f"--module {module}", f"{module}:PACKAGE") for module in modules)]:
         package = _load(where, target)
-        if package.name not in names:  # an installed package may be named, too
-            names.add(package.name)
-            found.append(package)
-    return Catalog(found)
+        before, of = found.setdefault(package.name, (package, where))
+        if before != package:  # the same one may be installed and named, too
+            raise CatalogError(f"two packages are named {package.name!r}: that of {of} and that of {where}; rename one")
+    return Catalog(package for package, _ in found.values())
 
 
 def _load(where: str, target: str) -> Package:
     module, _, attribute = target.partition(":")
     try:
         package = getattr(importlib.import_module(module), attribute or "PACKAGE", None)
+    except WorkUnitsError:
+        raise
     except ImportError as error:
         raise CatalogError(f"{where}: cannot import {module}: {error}") from error
+    except Exception as error:
+        raise CatalogError(f"{where}: importing {module} fails: {type(error).__name__}: {error}"[:500]) from error
     if not isinstance(package, Package):
         raise CatalogError(f"{where}: {module} has no PACKAGE = Package(...) from workunits.registry")
+    misfit = _misfit(package)
+    if misfit:
+        raise CatalogError(f"{where}: PACKAGE.{misfit}")
     return package
+
+
+def _misfit(package: Package) -> str:
+    """The first thing in a package that cannot be used, as `field: what is wrong and what to write`."""
+    stated: dict[str, Any] = {field: getattr(package, field) for field in ("name", "units", "contracts", "performers")}
+    name = stated.pop("name")
+    if not isinstance(name, str) or not name.strip():
+        return 'name: it has no name; write Package("acme", ...)'
+    for field, given in stated.items():
+        if not isinstance(given, tuple | list):
+            return f"{field}: {type(given).__name__} is no tuple; a tuple of one has a comma: (it,)"
+        if field == "units" and not all(isinstance(unit, type) and issubclass(unit, WorkUnit) for unit in given):
+            return "units: a member is no class that derives from WorkUnit"
+        if field != "units" and not all(isinstance(module, str) and module for module in given):
+            return f'{field}: a member is no name of a module; write it in quotes, such as "acme.{field}"'
+    for unit in package.units:
+        if any(f"{unit.__module__}.".startswith(f"{name}.") for name in package.contracts):
+            # What passes through the sandbox may read clocks and draw random numbers, unnoticed.
+            return f"contracts: {unit.__module__} holds a unit; name only modules of pydantic models"
+    return ""
 
 
 def describe(unit: type[WorkUnit]) -> dict[str, Any]:

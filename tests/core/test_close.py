@@ -10,6 +10,7 @@ import pytest
 from temporalio.client import WorkflowFailureError
 
 from tests.lab.contracts import Decision, Facts, Request
+from tests.lab.messages import cause
 from tests.lab.units import Inline, Pair, Plain, Ruled
 from workunits.core.parts import parts
 from workunits.testing import Answer, NobodyAnswersError
@@ -109,7 +110,7 @@ async def test_f18_a_technical_failure_without_a_rule_fails_the_case(bench, mood
     view = await bench.closed(started.case)
 
     assert ("failed", "technical_failure", f"look: {code}") == (view.close, view.record.reason, view.record.why)
-    assert error.value.cause.details[0]["close"] == "failed"
+    assert cause(error.value).details[0]["close"] == "failed"
     assert [(False, code, "close")] == [(r.business, r.code, r.to) for r in view.record.routes]
     assert (3 if mood == "broken" else 1) == view.record.steps[0].attempts
     assert adds_up(view)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -60,3 +60,70 @@ class Evidence(BaseModel):
     """What was found."""
 
     found: str
+
+
+class Freight(BaseModel):
+    """A case that carries much."""
+
+    request: str
+    loads: int = 0
+    size: int = 0
+    """Letters of each load."""
+    letter: str = "x"
+    result: int = 0
+    """Letters of the result."""
+    ask: bool = False
+    """Whether a person signs."""
+
+
+class Load(BaseModel):
+    """What is carried."""
+
+    text: str
+
+
+class Weight(BaseModel):
+    """How much arrived, in bytes."""
+
+    weight: int
+
+
+class Delivered(BaseModel):
+    """What the freight comes to."""
+
+    text: str = ""
+
+
+class Topic(BaseModel):
+    """A case without a key of its own."""
+
+    subject: str
+    urgent: bool = False
+    on: date | None = None
+    share: float = 0.0
+
+
+class Yes(BaseModel):
+    """One kind of answer ..."""
+
+    kind: Literal["yes"]
+
+
+class No(BaseModel):
+    """... and another."""
+
+    kind: Literal["no"]
+
+
+class Note(BaseModel):
+    """An answer whose own check has a bug."""
+
+    text: str = ""
+    answer: Annotated[Yes | No, Field(discriminator="kind")] | None = None
+
+    @model_validator(mode="after")
+    def buggy_check(self) -> Note:
+        """Fail as a bug does, and not as a check."""
+        if self.text == "boom":
+            raise KeyError(self.text)
+        return self

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 
-from pydantic import BaseModel
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from tests.lab.contracts import Evidence, Facts, Odd, Request, Unreadable
+from tests.lab.contracts import Evidence, Facts, Load, Odd, Request, Unreadable, Weight
+from tests.lab.freight import Freighter
 from tests.lab.units import Inline, Plain, Ruled, Sequence
 from workunits.performs import effect_key, performs
 
@@ -17,34 +18,34 @@ EFFECTS: list[str] = []
 """The keys of effects, in order; a test counts them."""
 
 
+_RAISED: dict[str, Exception] = {
+    "broken": ConnectionError("the network is down"),
+    "refused": ApplicationError("no such customer", type="not_found", non_retryable=True),
+    "undeclared": Unreadable(),
+    "unreadable": Unreadable(),
+    "odd": Odd("an odd request", evidence=Evidence(found="a second head")),
+    "too much evidence": Odd("an odd request", evidence=Evidence(found="x" * 70_000)),
+}
+_GIVEN: dict[str, object] = {
+    "nan": Facts(risk="low", score=float("nan")),
+    "misfit": Facts.model_construct(risk=7),  # type: ignore[arg-type]
+    "none": None,
+    "huge_integer": Facts.model_construct(risk="low", score=10**5000),
+    "large": Facts(risk="x" * 600_000),
+}
+
+
 async def _behave(case: Request) -> Facts:
-    mood, attempt = case.mood, activity.info().attempt
+    mood = case.mood
     EFFECTS.append(effect_key())
-    if mood == "flaky" and attempt < 3:
+    if mood == "flaky" and activity.info().attempt < 3:
         raise ConnectionError("the network is down")
-    if mood == "broken":
-        raise ConnectionError("the network is down")
-    if mood == "refused":
-        raise ApplicationError("no such customer", type="not_found", non_retryable=True)
     if mood == "stuck":
         await asyncio.sleep(60)
-    if mood == "odd":
-        raise Odd("an odd request", evidence=Evidence(found="a second head"))
-    if mood == "unreadable":
-        raise Unreadable
-    if mood == "undeclared":
-        raise Unreadable
-    if mood == "nan":
-        return Facts(risk="low", score=float("nan"))
-    if mood == "misfit":
-        return Facts.model_construct(risk=7)  # type: ignore[arg-type]
-    if mood == "none":
-        return None  # type: ignore[return-value]
-    if mood == "huge_integer":
-        return Facts.model_construct(risk="low", score=10**5000)
-    if mood == "large":
-        return Facts(risk="x" * 600_000)
-    return Facts(risk=mood or "low")
+    if mood in _RAISED:
+        # A copy: one object raised twice at the same time would share its traceback.
+        raise copy.copy(_RAISED[mood])
+    return _GIVEN.get(mood, Facts(risk=mood or "low"))  # type: ignore[return-value]
 
 
 @performs(Plain.LOOK)
@@ -86,5 +87,7 @@ class Ruler:
         return Facts(risk="advised")
 
 
-class Unfit(BaseModel):
-    """No step gives this."""
+@performs(Freighter.CARRY)
+async def carry(load: Load) -> Weight:
+    """Weigh what arrives."""
+    return Weight(weight=len(load.text.encode()))

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.common import RawValue, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, FailureError
 
-from .errors import BadInput
+from .errors import BadInput, BusinessException
 from .human import Desk
 from .lifecycle import Task
 from .machine import Room, Said, perform_machine_step
@@ -133,15 +133,21 @@ class Course:
         self._performing.append(work)
         try:
             await self._until_done(work, clock)
-            return self._judge(work.result())
+            result = work.result()
         except Ended as ended:
             await self._stop_performing()
             return self._close(ended.close, ended.reason, why=ended.why)
+        except FailureError as raised:
+            # By the unit itself: left alone, it would end the workflow and leave a record without a close.
+            await self._stop_performing()
+            return self._close_as_raised(raised)
         except asyncio.CancelledError:
             await self._stop_performing()
             self.record.cancelled_by = workflow.cancellation_reason() or None
             self._close("cancelled", "cancel_requested")
             raise
+        else:
+            return self._judge(result)
         finally:
             clock.cancel()
 
@@ -162,6 +168,12 @@ class Course:
             if self._must_continue():
                 self._continue()
 
+    def _close_as_raised(self, raised: FailureError) -> Closed:
+        if isinstance(raised, BusinessException):
+            return self._close("not_achieved", raised.code, why=raised.message)
+        code = (raised.type if isinstance(raised, ApplicationError) else None) or type(raised).__name__
+        return self._close("failed", "technical_failure", why=f"{code}: {raised.message}")
+
     def _judge(self, result: Any) -> Closed:
         outcome = self._unit.outcome
         if not isinstance(result, outcome.result):
@@ -169,6 +181,8 @@ class Course:
         dumped = result.model_dump(mode="json")
         if len(result.model_dump_json()) > VALUE_LIMIT:
             return self._close("failed", "too_large", why=f"the result has over {VALUE_LIMIT} bytes")
+        measured = ((quality.name, quality.of_result) for quality in outcome.quality)
+        self.record.quality = {name: float(of_result(result)) for name, of_result in measured if of_result}
         if not outcome.achieved(result):
             return self._close("not_achieved", "outcome_not_met", result=dumped)
         return self._close("achieved_late" if self._end() > self.record.due else "achieved", None, result=dumped)

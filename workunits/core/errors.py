@@ -34,11 +34,17 @@ class DefinitionError(WorkUnitsError):
     """A unit's definition has unresolved design decisions."""
 
     def __init__(self, unit: str, problems: Sequence[Problem]) -> None:
-        """List every problem at once: element, field, what is missing, what to write."""
+        """List every problem at once: element, field, what is missing, what to write.
+
+        Args:
+            unit: The class's name.
+            problems: All that was found; warnings, which alone would not have kept it from loading, too.
+        """
         self.unit = unit
         self.problems = tuple(problems)
-        lines = "".join(f"\n  - {problem}" for problem in self.problems)
-        super().__init__(f"{unit} has {len(self.problems)} unresolved design decision(s):{lines}")
+        undecided = [problem for problem in self.problems if not problem.warning]
+        lines = "".join(f"\n  - {problem}" for problem in undecided)
+        super().__init__(f"{unit} has {len(undecided)} unresolved design decision(s):{lines}")
 
 
 class BadInput(WorkUnitsError):

@@ -1,7 +1,7 @@
 """The four-element test: all unresolved design decisions of a unit at once, each with its remedy.
 
 It reads any class, also one that is no unit: a plain Temporal workflow is "a process waiting to be designed",
-and the test says which of the four elements cannot be found in it.
+and the test says which of the four elements cannot be found in it. Whatever stands in a class, it never raises.
 """
 
 from __future__ import annotations
@@ -9,28 +9,24 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from pydantic import BaseModel
-
+from .gate_code import is_in_place, names_in_code
+from .gate_facts import Found, budget, fact, is_function, is_model, is_number, is_role, is_text, members, name_of, shown
+from .gate_learning import learning_doubts, learning_problems
 from .gate_logic import rule_problems, step_problems
-from .spec import MEASURES, Elapsed, Learning, Measure, Outcome, Step
+from .gate_words import statement_doubts
+from .gate_workflow import clues
+from .spec import UNSTATED, Learning, Outcome, Step
 
 Element = Literal["definition", "outcome", "logic", "structure", "learning"]
 ELEMENTS: tuple[Element, ...] = ("outcome", "logic", "structure", "learning")
 
 UNIT_NAME = re.compile(r"[a-z][a-z0-9_]{1,59}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
-_ACTIVITY = re.compile(
-    r"(?i)^(to )?(process|handle|check|review|send|perform|run|execute|manage|do|make|assess|verify|approve|prepare"
-    r"|collect|create|update|start|call|notify|work on|deal with)\b|^\w+ing\b"
-)
-_TIME_BOUND = re.compile(
-    r"(?i)\b(within|by|before|after|no later than|in|same)\b.*(\d|day|hour|minute|week|month|noon|midnight)"
-)
+_PROCEDURE = "Write the procedure: async def work(self, case: Case) -> Result"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,165 +42,196 @@ class Problem:
 
     def __str__(self) -> str:
         """On one line."""
-        return f"{self.element} · {self.field}: {self.what}. {self.remedy}"
+        where = self.element if self.field == self.element else f"{self.element}.{self.field}"
+        return f"{where}: {self.what}. {self.remedy}"
 
 
 def examine(cls: type[Any]) -> list[Problem]:
     """Everything that a class leaves undecided, in the order of the four elements."""
-    return [*_definition(cls), *_outcome(cls), *_logic(cls), *_structure(cls), *_learning(cls)]
+    found = [problem for element, find in _FINDERS.items() for problem in _all(element, find, cls)]
+    hints = {} if hasattr(cls, "unit_name") else clues(cls)
+    # Each hint once, where the whole element is missing.
+    return [
+        replace(problem, remedy=f"{problem.remedy}.{hints.pop(problem.element)}")
+        if problem.element in hints
+        else problem
+        for problem in found
+    ]
+
+
+def _all(element: Element, find: Callable[[type[Any]], Iterator[Problem]], cls: type[Any]) -> Iterator[Problem]:
+    """All that one part finds; a fact so odd that it cannot even be judged is a finding, too."""
+    try:
+        yield from find(cls)
+    except Exception as error:  # noqa: BLE001, whatever someone's object does when it is looked at
+        yield Problem(element, element, f"it cannot be read ({type(error).__name__})", "Write plain facts")
 
 
 def _definition(cls: type[Any]) -> Iterator[Problem]:
-    name, version = getattr(cls, "unit_name", None), getattr(cls, "version", None)
-    if name is None:
+    name, version = fact(cls, "unit_name"), fact(cls, "version")
+    if name is None and not hasattr(cls, "unit_name"):
+        remedy = f'Derive it: class {cls.__name__}(WorkUnit, name="...", version="1")'
+        yield Problem("definition", "class", "it is no WorkUnit", remedy)
         return
     if not isinstance(name, str) or not UNIT_NAME.fullmatch(name):
+        what = f"{shown(name)} is no unit name" if name else "the unit has no name"
         remedy = 'Write name="lower_case_words": 2 to 60 letters, digits and _, a letter first'
-        yield Problem("definition", "name", f"{name!r} is no unit name", remedy)
+        yield Problem("definition", "name", what, remedy)
     if not isinstance(version, str) or not _VERSION.fullmatch(version):
-        yield Problem("definition", "version", f"{version!r} is no version", 'Write version="1"')
+        remedy = 'Write version="1": at most 40 letters, digits, dots, _ and -'
+        yield Problem("definition", "version", f"{shown(version)} is no version", remedy)
     case = _work_types(cls)[0]
-    fields = case.model_fields if case else {}
-    key = getattr(cls, "key", "")
-    if case and key and key not in fields:
-        yield Problem(
-            "definition", "key", f"{case.__name__} has no field {key!r}", "Name the field that identifies a case"
-        )
-    for fact in getattr(cls, "facts", ()):
-        if case and fact not in fields:
-            yield Problem("definition", "facts", f"{case.__name__} has no field {fact!r}", "Name fields of the case")
+    if is_model(case):
+        yield from _fields(cls, case.__name__, case.model_fields)
+
+
+def _fields(cls: type[Any], case: str, fields: dict[str, Any]) -> Iterator[Problem]:
+    key, facts = fact(cls, "key"), fact(cls, "facts")
+    if key != "" and (not isinstance(key, str) or key not in fields):
+        what = f"{case} has no field {shown(key)}"
+        yield Problem("definition", "key", what, "Name the field that identifies a case")
+    elif key and not fields[key].is_required():
+        what, remedy = f"{case}.{key} has a default, which two cases could share", "Give that field no default"
+        yield Problem("definition", "key", what, remedy, warning=True)
+    named = members(facts)
+    if named is None:
+        remedy = 'Write facts = ("product",): a tuple, also of one'
+        yield Problem("definition", "facts", f"{name_of(facts)} is no tuple of fields", remedy)
+    for name in named or ():
+        if not isinstance(name, str) or name not in fields:
+            yield Problem("definition", "facts", f"{case} has no field {shown(name)}", "Name fields of the case")
 
 
 def _outcome(cls: type[Any]) -> Iterator[Problem]:
-    outcome = getattr(cls, "outcome", None)
+    outcome = fact(cls, "outcome")
     if not isinstance(outcome, Outcome):
         remedy = 'State what done looks like: outcome = Outcome(Result, "... is decided within 24 hours.", ...)'
         yield Problem("outcome", "outcome", "no outcome definition can be found", remedy)
         return
-    if not _is_model(outcome.result):
-        yield Problem("outcome", "result", "the result is no pydantic model", "Write a model of what the unit delivers")
+    yield from _problems("outcome", _outcome_problems(outcome))
+    if is_text(outcome.statement):
+        doubts = (("statement", what, remedy) for what, remedy in statement_doubts(outcome))
+        yield from _problems("outcome", doubts, warning=True)
+
+
+def _outcome_problems(outcome: Outcome[Any]) -> Iterator[Found]:
+    if not is_model(outcome.result):
+        what = "no result type" if outcome.result is UNSTATED else f"{shown(outcome.result)} is no pydantic model"
+        yield "result", what, "Write a model of what the unit delivers"
+    predicate = "Give a predicate: achieved=lambda result: result.decision is not None"
     if not callable(outcome.achieved):
-        remedy = "Give a predicate: achieved=lambda result: result.decision is not None"
-        yield Problem(
-            "outcome", "achieved", "no predicate says from the result whether the outcome is achieved", remedy
-        )
-    yield from _budget("outcome", "within", outcome.within, "no SLA", "elapsed(hours=24)")
-    if not _named(outcome.accountable):
+        yield "achieved", "no predicate says from the result whether the outcome is achieved", predicate
+    elif not is_function(outcome.achieved):
+        yield "achieved", "the predicate is async, so it would always count as true", predicate
+    elif not _takes_one(outcome.achieved):
+        yield "achieved", "the predicate does not take the result alone", predicate
+    yield from budget("within", outcome.within, "no SLA", "elapsed(hours=24)")
+    if not is_role(outcome.accountable):
         remedy = 'Name the one role that answers for it: accountable="head of onboarding"'
-        yield Problem("outcome", "accountable", "no accountable role", remedy)
-    if not 0 < outcome.warn < 1:
-        yield Problem("outcome", "warn", "not a fraction of the budget", "Write a number between 0 and 1, such as 0.75")
-    yield from _statement(outcome)
-
-
-def _statement(outcome: Outcome[Any]) -> Iterator[Problem]:
-    if not _named(outcome.statement):
+        yield "accountable", "no accountable role", remedy
+    if not is_number(outcome.warn) or not 0 < outcome.warn < 1:
+        yield "warn", "it is no fraction of the budget", "Write a number between 0 and 1, such as 0.75"
+    if not is_text(outcome.statement):
         remedy = 'Say the result in one sentence: "The request is decided within 24 hours."'
-        yield Problem("outcome", "statement", "no statement in business terms", remedy)
-    elif not outcome.worded_on_purpose:
-        keep = 'or keep it and say why: worded_on_purpose="..."'
-        if _ACTIVITY.search(outcome.statement):
-            remedy = f'Say what is true when it is done ("The claim is settled within 5 days."), {keep}'
-            yield Problem("outcome", "statement", "it describes an activity, not a result", remedy, warning=True)
-        if not _TIME_BOUND.search(outcome.statement):
-            remedy = f'Say by when ("... within {outcome.within}"), {keep}'
-            yield Problem("outcome", "statement", "it has no time bound", remedy, warning=True)
+        yield "statement", "no statement in business terms", remedy
 
 
 def _logic(cls: type[Any]) -> Iterator[Problem]:
-    if not inspect.iscoroutinefunction(vars(cls).get("work")):
-        remedy = "Write the procedure: async def work(self, case: Case) -> Result"
-        yield Problem("logic", "work", "no execution logic of a unit can be found", remedy)
+    work = vars(cls).get("work")
+    if not inspect.iscoroutinefunction(work):
+        what = "it is not async" if callable(work) else "no execution logic of a unit can be found"
+        yield Problem("logic", "work", what, _PROCEDURE)
     else:
-        case, result = _work_types(cls)
-        outcome = getattr(cls, "outcome", None)
-        if not _is_model(case):
-            remedy = "Annotate it: async def work(self, case: Case) -> Result, both pydantic models"
-            yield Problem("logic", "work", "its case is not one annotated pydantic model", remedy)
-        if isinstance(outcome, Outcome) and _is_model(outcome.result) and result is not outcome.result:
-            yield Problem(
-                "logic", "work", f"it does not return {outcome.result.__name__}", "Return the outcome's result type"
-            )
-    steps, rules = _steps(cls), getattr(cls, "rules", ())
-    for where, what, remedy in rule_problems(steps, rules):
-        yield Problem("logic", where, what, remedy)
+        yield from _work(cls, work)
+    steps, rules = _steps(cls), fact(cls, "rules")
+    yield from _problems("logic", rule_problems(list(steps.values()), () if rules is None else rules))
+    if steps and callable(work) and is_in_place(cls):
+        for name in _unused(cls, steps):
+            remedy = "Perform it in work(), name it in a rule, or remove it"
+            what = "nothing in its file performs it"
+            yield Problem("logic", steps[name].name, what, remedy, warning=True)
+
+
+def _work(cls: type[Any], work: Callable[..., Any]) -> Iterator[Problem]:
+    case, result, unread = _work_types(cls)
+    if unread:
+        yield Problem("logic", "work", f"its annotations cannot be read: {unread}", _PROCEDURE)
+        return
+    if not _takes_one(work, bound=True) or not is_model(case):
+        remedy = "Annotate it: async def work(self, case: Case) -> Result, both pydantic models"
+        yield Problem("logic", "work", "its case is not one annotated pydantic model", remedy)
+    outcome = fact(cls, "outcome")
+    if isinstance(outcome, Outcome) and is_model(outcome.result) and result is not outcome.result:
+        what, remedy = f"it does not return {outcome.result.__name__}", "Return the outcome's result type"
+        yield Problem("logic", "work", what, remedy)
 
 
 def _structure(cls: type[Any]) -> Iterator[Problem]:
-    steps = _steps(cls)
+    steps = list(_steps(cls).values())
     if not steps:
-        signals = sorted(getattr(getattr(cls, "__temporal_workflow_definition", None), "signals", None) or ())
-        waits = (
-            f" It waits for {', '.join(map(str, signals))}: who sends that, and who is accountable?" if signals else ""
-        )
-        remedy = f"Declare who or what performs each step: automated(...), ai(...), human(..., role=...).{waits}"
+        remedy = "Declare who or what performs each step: automated(...), ai(...), human(..., role=...)"
         yield Problem("structure", "steps", "no declared step, so no human/machine boundary, can be found", remedy)
-    for where, what, remedy in step_problems(steps):
-        yield Problem("structure", where, what, remedy)
-    for step in steps:
-        if step.expires is not None:
-            yield from _budget("structure", f"{step.name}.expires", step.expires, "no time", "elapsed(days=7)")
+    yield from _problems("structure", step_problems(steps))
 
 
 def _learning(cls: type[Any]) -> Iterator[Problem]:
-    learning = getattr(cls, "learning", None)
+    learning = fact(cls, "learning")
     if not isinstance(learning, Learning):
-        remedy = "Say how it gets better: learning = Learning(owner=..., review=elapsed(days=30), measures=(...))"
+        remedy = 'State how it gets better: learning = Learning(owner="...", review=elapsed(days=30), measures=(...))'
         yield Problem("learning", "learning", "no learning loop can be found", remedy)
         return
-    if not _named(learning.owner):
-        yield Problem("learning", "owner", "nobody owns the unit's improvement", 'Name a role: owner="..."')
-    yield from _budget("learning", "review", learning.review, "no review interval", "elapsed(days=30)")
-    if not learning.measures:
-        yield Problem("learning", "measures", "nothing is measured", f"Choose from {', '.join(MEASURES)}")
-    for measure in learning.measures:
-        yield from _measure(measure)
+    yield from _problems("learning", learning_problems(learning))
+    yield from _problems("learning", learning_doubts(learning, list(_steps(cls).values())), warning=True)
 
 
-def _measure(measure: Measure) -> Iterator[Problem]:
-    where = f"measures.{measure.name}"
-    if measure.name not in MEASURES:
-        yield Problem("learning", where, "no such measure", f"Choose from {', '.join(MEASURES)}")
-    if (measure.at_most is None) == (measure.at_least is None):
-        yield Problem("learning", where, "not exactly one target", "Write at_most=... or at_least=...")
-    if not _named(measure.baseline):
-        remedy = 'Say what it is compared with: baseline="the first 100 cases of version 1"'
-        yield Problem("learning", where, "no baseline plan", remedy)
+def _problems(element: Element, found: Iterator[Found], *, warning: bool = False) -> Iterator[Problem]:
+    return (Problem(element, field, what, remedy, warning=warning) for field, what, remedy in found)
 
 
-def _budget(element: Element, field: str, budget: object, missing: str, example: str) -> Iterator[Problem]:
-    if budget is None:
-        yield Problem(element, field, missing, f"Write {example}")
-    elif isinstance(budget, timedelta):
-        what = f"a bare timedelta of {budget} does not say whether nights and weekends count"
-        yield Problem(element, field, what, f"Write {example}")
-    elif not isinstance(budget, Elapsed):
-        yield Problem(element, field, f"{type(budget).__name__} is no time budget", f"Write {example}")
-    elif budget.span <= timedelta(0):
-        yield Problem(element, field, f"the budget of {budget} is not positive", f"Write {example}")
+def _steps(cls: type[Any]) -> dict[str, Step[Any, Any]]:
+    """The declared steps by the name of their attribute."""
+    return {name: member for name, member in vars(cls).items() if isinstance(member, Step)}
 
 
-def _steps(cls: type[Any]) -> list[Step[Any, Any]]:
-    return [member for member in vars(cls).values() if isinstance(member, Step)]
-
-
-def _work_types(cls: type[Any]) -> tuple[type[BaseModel] | None, Any]:
-    """The case type and the result type of `work`, as far as they are annotated."""
+def _work_types(cls: type[Any]) -> tuple[Any, Any, str]:
+    """The case type and the result type of `work`, as far as they are annotated, and why they cannot be read."""
     work = vars(cls).get("work")
     if work is None:
-        return None, None
+        return None, None, ""
     try:
         hints = typing.get_type_hints(work)
-    except (NameError, TypeError):
-        return None, None
+    except Exception as error:  # noqa: BLE001, an annotation in quotes may be any expression
+        return None, None, f"{type(error).__name__}: {error}"[:120]
     result = hints.pop("return", None)
     given = list(hints.values())
-    return (given[0] if len(given) == 1 and _is_model(given[0]) else None), result
+    return (given[0] if len(given) == 1 else None), result, ""
 
 
-def _is_model(candidate: object) -> bool:
-    return inspect.isclass(candidate) and issubclass(candidate, BaseModel)
+def _takes_one(called: Callable[..., Any], *, bound: bool = False) -> bool:
+    """Whether it can be called with one value, after `self` when it is yet to be bound."""
+    try:
+        inspect.signature(called).bind(*([None, None] if bound else [None]))
+    except TypeError:
+        return False
+    except ValueError:  # built in, and says nothing of itself
+        return True
+    return True
 
 
-def _named(text: object) -> bool:
-    return isinstance(text, str) and bool(text.strip())
+def _unused(cls: type[Any], steps: dict[str, Step[Any, Any]]) -> Iterator[str]:
+    """Steps that neither a rule nor any code of the class's file names."""
+    used = names_in_code(cls)
+    if used & {"steps", "getattr", "vars"}:
+        return  # it may well go through them all
+    rules = members(fact(cls, "rules")) or ()
+    routed = {id(step) for rule in rules for step in (getattr(rule, "instead", None), getattr(rule, "repair", None))}
+    yield from (name for name, step in steps.items() if name not in used and id(step) not in routed)
+
+
+_FINDERS: dict[Element, Callable[[type[Any]], Iterator[Problem]]] = {
+    "definition": _definition,
+    "outcome": _outcome,
+    "logic": _logic,
+    "structure": _structure,
+    "learning": _learning,
+}

@@ -2,102 +2,214 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 from .errors import BusinessException
-from .spec import KINDS, On, OnFailure, Step
+from .gate_facts import LONGEST, Found, budget, count, is_model, is_role, members, name_of, shown, text
+from .spec import KINDS, UNSTATED, On, OnFailure, Step
 
-Found = tuple[str, str, str]
-
-_STEP_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
+_WORDING = "Use lower_case_words: at most 60 letters, digits and _, a letter first"
 _INLINE_LIMIT = timedelta(seconds=30)
+_MOST_ATTEMPTS = 1000
+
+AnyStep = Step[Any, Any]
+KnownRule = On[Any, Any] | OnFailure[Any, Any]
 
 
-def step_problems(steps: Sequence[Step[Any, Any]]) -> Iterator[Found]:
+def step_problems(steps: Sequence[AnyStep]) -> Iterator[Found]:
     """What the declared steps leave undecided."""
-    for name, times in Counter(step.name for step in steps).items():
+    for name, times in Counter(called(step) for step in steps if _is_name(step.name)).items():
         if times > 1:
             yield f"{name}.name", f"{times} steps have this name", "Give each step a name of its own"
     for step in steps:
-        yield from ((f"{step.name}.{field}", what, remedy) for field, what, remedy in _step(step))
+        yield from ((f"{called(step)}.{field}", what, remedy) for field, what, remedy in _step(step))
 
 
-def _step(step: Step[Any, Any]) -> Iterator[Found]:
-    if not _STEP_NAME.fullmatch(str(step.name)):
-        yield "name", "no step name", "Use lower_case_words: at most 60 letters, digits and _, a letter first"
-    if step.kind not in KINDS:
-        yield "kind", f"{step.kind!r} is no executor", f"Choose who performs it: {', '.join(KINDS)}"
-    if step.kind == "human" and not step.role.strip():
+def rule_problems(steps: Sequence[AnyStep], rules: object) -> Iterator[Found]:
+    """What the exception rules leave undecided."""
+    given = members(rules)
+    if given is None:
+        yield "rules", f"{name_of(rules)} is no tuple of rules", "Write rules = (On(...),): a tuple, also of one"
+    known = []
+    for place, rule in enumerate(given or (), 1):
+        if isinstance(rule, On | OnFailure) and isinstance(rule.step, Step):
+            known.append(rule)
+        else:
+            remedy = "Write On(Exception, STEP, ...) or OnFailure(STEP, instead=...)"
+            yield f"rules.{place}", f"{name_of(rule)} is no rule for a step", remedy
+    declared = {id(step) for step in steps}
+    for rule in known:
+        where = f"rules.{called(rule.step)}"
+        yield from ((where, what, remedy) for what, remedy in _rule(rule, declared))
+    yield from _unrouted(steps, known)
+    yield from _twice(known)
+    yield from _circles(known)
+
+
+def called(step: AnyStep) -> str:
+    """What a step is called in a problem; its name may be anything."""
+    return step.name if _is_name(step.name) else "step"
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and bool(_NAME.fullmatch(name))
+
+
+def _step(step: AnyStep) -> Iterator[Found]:
+    if not _is_name(step.name):
+        yield "name", f"{shown(step.name)} is no step name", _WORDING
+    for field, model in (("takes", step.takes), ("gives", step.gives)):
+        if not is_model(model):
+            yield field, f"{shown(model)} is no pydantic model", f"Write a model of what the step {field}"
+    kind = text(step.kind)
+    if kind not in KINDS:
+        what = "no executor is named" if kind == "" or step.kind is UNSTATED else f"{shown(step.kind)} is no executor"
+        yield "kind", what, f"Choose the executor: {', '.join(KINDS)}"
+    if kind == "human" and not is_role(step.role):
         yield "role", "nobody is named who performs it", 'Name the role: human(..., role="reviewer")'
-    if step.decides and not step.accountable.strip():
+    if step.decides and not is_role(step.accountable):
         remedy = 'Name the human role that answers for the decision: accountable="head of credit"'
-        if step.kind == "human":
+        if kind == "human":
             remedy += ", or say decides=False if it only supplies information"
         yield "accountable", "a decision point without a named accountable human role", remedy
-    if step.kind != "human":
+    yield from _raises(step)
+    if step.expires is not None:
+        yield from budget("expires", step.expires, "no time", "elapsed(days=7)")
+    if kind in ("automated", "ai"):
         yield from _machine(step)
 
 
-def _machine(step: Step[Any, Any]) -> Iterator[Found]:
-    if step.attempts < 1:
-        yield "attempts", "it would never be tried", "Write attempts=1 or more"
-    if step.timeout <= timedelta(0):
-        yield "timeout", "one attempt has no time", "Write a positive timedelta"
+def _raises(step: AnyStep) -> Iterator[Found]:
+    raised = members(step.raises)
+    if raised is None:
+        yield (
+            "raises",
+            f"{name_of(step.raises)} is no tuple of exceptions",
+            "Write raises=(Name,): a tuple, also of one",
+        )
+    for exception in raised or ():
+        if not _is_business(exception):
+            yield "raises", f"{name_of(exception)} is no business exception", "Derive it from BusinessException"
+        elif not _is_name(exception.code):
+            yield "raises", f"{exception.__name__} has no fit code", f'Write code="..."; {_WORDING.lower()}'
+    for code, times in Counter(exception.code for exception in raising(step)).items():
+        if times > 1:
+            yield "raises", f"{times} exceptions have the code {code!r}", "Give each exception a code of its own"
+    if raised and step.kind == "human":
+        yield "raises", "a person's step raises nothing by itself", "Make it a field of the answer"
+
+
+def raising(step: AnyStep) -> list[type[BusinessException]]:
+    """The business exceptions of a step that can be told apart."""
+    return [e for e in members(step.raises) or () if _is_business(e) and _is_name(e.code)]
+
+
+def _is_business(candidate: object) -> bool:
+    return inspect.isclass(candidate) and issubclass(candidate, BusinessException)
+
+
+def _machine(step: AnyStep) -> Iterator[Found]:
+    if step.expires is not None:
+        yield "expires", "only a person's step expires", "Leave it out; timeout= limits an attempt"
+    attempts = count(step.attempts)
+    if attempts is None:
+        yield "attempts", f"{name_of(step.attempts)} is no number of attempts", "Write attempts=3"
+    elif not 1 <= attempts <= _MOST_ATTEMPTS:
+        what = "it would never be tried" if attempts < 1 else "it would be tried for years"
+        yield "attempts", what, f"Write 1 to {_MOST_ATTEMPTS}"
+    if not isinstance(step.timeout, timedelta):
+        yield "timeout", f"{name_of(step.timeout)} is no timedelta", "Write timeout=timedelta(seconds=30)"
+        return
+    if not timedelta(0) < step.timeout <= LONGEST:
+        what = "one attempt has no time" if step.timeout <= timedelta(0) else "one attempt has more than ten years"
+        yield "timeout", what, "Write timeout=timedelta(seconds=30)"
     if step.inline and step.kind != "automated":
         yield "inline", f"an {step.kind} step may not run inline", "Leave inline for short automated steps"
-    if step.inline and step.timeout > _INLINE_LIMIT:
-        yield (
-            "inline",
-            f"people wait up to {step.timeout} for it",
-            f"Leave it out, or set timeout to at most {_INLINE_LIMIT}",
-        )
+    elif step.inline and step.timeout > _INLINE_LIMIT:
+        remedy = f"Leave it out, or set timeout to at most {_INLINE_LIMIT.seconds} s"
+        yield "inline", "people's actions wait too long while it runs", remedy
 
 
-def rule_problems(steps: Sequence[Step[Any, Any]], rules: Iterable[object]) -> Iterator[Found]:
-    """What the exception rules leave undecided."""
-    declared = {id(step) for step in steps}
-    known = [rule for rule in rules if isinstance(rule, On | OnFailure)]
-    for rule in known:
-        where = f"rules.{rule.step.name}"
-        for step in (rule.step, rule.instead, rule.repair if isinstance(rule, On) else None):
-            if step is not None and id(step) not in declared:
-                yield where, f"its step {step.name!r} is not declared in this unit", "Declare it, or remove the rule"
-        if rule.step.kind == "human":
-            yield where, "a person's step raises nothing by itself", "Remove the rule"
-        if isinstance(rule, On):
-            yield from ((where, what, remedy) for what, remedy in _rule(rule))
-    yield from _unrouted(steps, known)
+def _rule(rule: KnownRule, declared: set[int]) -> Iterator[tuple[str, str]]:
+    step, instead = rule.step, rule.instead
+    repair = rule.repair if isinstance(rule, On) else None
+    for other in (step, instead, repair):
+        if other is None:
+            continue
+        if not isinstance(other, Step):
+            yield f"{name_of(other)} is no step", "Name a step of this unit"
+        elif id(other) not in declared:
+            yield f"its step {called(other)!r} is not declared in this unit", "Declare it, or remove the rule"
+    if step.kind == "human":
+        yield "a person's step raises nothing by itself", "Remove the rule"
+    if isinstance(instead, Step) and (instead.takes is not step.takes or instead.gives is not step.gives):
+        wanted = f"Let it take {name_of(step.takes)} and give {name_of(step.gives)}, as {called(step)} does"
+        yield f"{called(instead)} cannot take its place", wanted
+    if isinstance(rule, OnFailure):
+        if instead is None:
+            yield "it does not say what follows", "Write instead=..., or remove it: the case then closes as failed"
+        return
+    if isinstance(repair, Step) and not repair.takes is repair.gives is step.takes:
+        wanted = f"Let it take and give {name_of(step.takes)}, the input of {called(step)}"
+        yield f"{called(repair)} cannot mend its input", wanted
+    yield from _exception_of(rule)
 
 
-def _rule(rule: On[Any, Any]) -> Iterator[tuple[str, str]]:
-    if rule.exception not in rule.step.raises:
+def _exception_of(rule: On[Any, Any]) -> Iterator[tuple[str, str]]:
+    if not _is_business(rule.exception):
+        yield f"{name_of(rule.exception)} is no business exception", "Derive it from BusinessException"
+    elif rule.exception not in raising(rule.step):
         name = rule.exception.__name__
-        yield f"{rule.step.name} does not raise {name}", f"Add it to raises=({name},), or remove the rule"
-    if rule.instead and rule.repair:
+        yield f"{called(rule.step)} does not raise {name}", f"Add it to raises=({name},), or remove the rule"
+    if rule.instead is not None and rule.repair is not None:
         yield "it names both instead and repair", "Keep one"
-    if rule.times < 1:
-        yield "it repairs less than once", "Write times=1 or more"
+    if (count(rule.times) or 0) < 1:
+        yield "it does not say how often it repairs", "Write times=1 or more"
 
 
-def _unrouted(steps: Sequence[Step[Any, Any]], rules: Sequence[On[Any, Any] | OnFailure[Any, Any]]) -> Iterator[Found]:
-    routed = Counter((rule.step.name, rule.exception) for rule in rules if isinstance(rule, On))
-    for (name, exception), times in routed.items():
-        if times > 1:
-            yield f"rules.{name}", f"{times} rules for {exception.__name__}", "Keep one"
+def _unrouted(steps: Sequence[AnyStep], rules: Sequence[KnownRule]) -> Iterator[Found]:
+    routed = {(id(rule.step), id(rule.exception)) for rule in rules if isinstance(rule, On)}
     for step in steps:
-        for exception in step.raises:
-            if not issubclass(exception, BusinessException):
-                yield (
-                    f"{step.name}.raises",
-                    f"{exception.__name__} is no business exception",
-                    "Derive it from BusinessException",
-                )
-            elif (step.name, exception) not in routed:
-                remedy = (
-                    f"Write a rule: On({exception.__name__}, {step.name.upper()}, instead=...), or without it to close"
-                )
-                yield f"{step.name}.raises", f"{exception.code!r} is raised and routed by no rule", remedy
+        for exception in raising(step):
+            if step.kind != "human" and (id(step), id(exception)) not in routed:
+                name = f"On({exception.__name__}, {called(step).upper()}"
+                remedy = f"Write a rule: {name}, instead=...), or {name}) to close the case"
+                yield f"{called(step)}.raises", f"{exception.code!r} is raised and routed by no rule", remedy
+
+
+def _twice(rules: Sequence[KnownRule]) -> Iterator[Found]:
+    """Of two rules for the same event only the first would ever be followed."""
+    events = [
+        (called(rule.step), name_of(rule.exception) if isinstance(rule, On) else "a technical failure")
+        for rule in rules
+    ]
+    for (name, event), times in Counter(events).items():
+        if times > 1:
+            yield f"rules.{name}", f"{times} rules for {event}", "Keep one"
+
+
+def _circles(rules: Sequence[KnownRule]) -> Iterator[Found]:
+    """Rules by which a step that goes wrong would in the end be performed again, and again."""
+    leads: dict[int, set[int]] = {}
+    for rule in rules:
+        targets = (rule.instead, rule.repair if isinstance(rule, On) else None)
+        leads.setdefault(id(rule.step), set()).update(id(step) for step in targets if isinstance(step, Step))
+    reported = set()
+    for rule in rules:
+        seen: set[int] = set()
+        ahead = list(leads[id(rule.step)])
+        while ahead:
+            step = ahead.pop()
+            if step not in seen:
+                seen.add(step)
+                ahead += leads.get(step, ())
+        if id(rule.step) in seen and id(rule.step) not in reported:
+            reported.add(id(rule.step))
+            remedy = "Let one of its rules lead to a step without such a rule, or close the case"
+            yield f"rules.{called(rule.step)}", "its rules lead back to itself, for ever", remedy

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from temporalio.common import SearchAttributeKey
 
 from .spec import Close, Kind
@@ -34,6 +34,7 @@ MEMO_LIMIT = 16_000
 MEMO_HARD_LIMIT = 256_000
 """Bytes of memo for a cancelled case, which has no result that could carry its record."""
 IGNORED_KEPT = 50
+LONGEST_DELAY = timedelta(days=3650)
 
 Microseconds = int
 Interval = tuple[Microseconds, Microseconds]
@@ -46,11 +47,11 @@ class _Part(BaseModel):
 class StartNote(_Part):
     """What the starter of a case tells it: the SDK shows a workflow neither its start delay nor its key."""
 
-    key: str = ""
-    delay: float = 0.0
+    key: str = Field(default="", max_length=200)
+    delay: float = Field(default=0.0, ge=0, le=LONGEST_DELAY.total_seconds(), allow_inf_nan=False)
     """Seconds of Temporal start delay."""
     input_hash: str = ""
-    accepted_at: datetime | None = None
+    accepted_at: AwareDatetime | None = None
     """When the request was accepted, for the lead time."""
 
 
@@ -151,6 +152,8 @@ class Record(_Part):
     """When the request was accepted, when that was before the case started."""
     facts: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
     segment: str | None = None
+    quality: dict[str, float] = Field(default_factory=dict)
+    """Quality measures taken from the result."""
     trace: str | None = None
     close: Close | None = None
     reason: str | None = None
@@ -182,11 +185,17 @@ class Record(_Part):
         return max(0, (moment - self.started) // timedelta(microseconds=1))
 
     @property
-    def sla(self) -> Literal["met", "breached", "running"]:
-        """Whether the outcome came within its budget; `running` while that is open."""
+    def sla(self) -> Literal["met", "breached", "void", "running"]:
+        """Whether the outcome came within its budget.
+
+        `running` while that is open; `void` when the case ended in time but without an outcome: it was cancelled,
+        expired or failed, and counts as neither met nor breached.
+        """
         if self.breached is not None:
             return "breached"
-        return "running" if self.close is None else "met"
+        if self.close is None:
+            return "running"
+        return "void" if self.close in ("cancelled", "expired", "failed") else "met"
 
     @property
     def decided_by(self) -> list[str]:

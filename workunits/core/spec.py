@@ -1,6 +1,6 @@
 """The four elements of a work unit, as frozen facts: outcome, logic (steps and rules), structure, learning.
 
-Nothing here checks anything: a wrong fact must not raise where it stands, or its author would see
+Nothing here checks anything: a wrong or a missing fact must not raise where it stands, or its author would see
 one problem at a time. `gate.py` finds all of them at once.
 """
 
@@ -22,6 +22,9 @@ R = TypeVar("R", bound=BaseModel)
 Kind = Literal["automated", "ai", "human"]
 """Who performs a step: code, a model, or a person."""
 KINDS: tuple[str, ...] = get_args(Kind)
+
+UNSTATED: Any = None
+"""What a fact is until it is stated; the four-element test names it."""
 
 Close = Literal["achieved", "achieved_late", "not_achieved", "expired", "cancelled", "failed"]
 """How a case closes (semantics: a passed deadline is a fact of its own, never folded into a "no")."""
@@ -49,21 +52,37 @@ def elapsed(*, days: float = 0, hours: float = 0, minutes: float = 0, seconds: f
 
 
 @dataclass(frozen=True, slots=True)
+class Quality(Generic[R]):
+    """How good an outcome was: taken from the result at the close, or from evidence that comes later."""
+
+    name: str
+    """`lower_case`; evidence names it."""
+    of_result: Callable[[R], float] | None = None
+    """Says it from the result alone, at the close; yes is 1, no is 0. Pure."""
+    within: Elapsed | None = None
+    """For evidence: how long after the close something may happen and still count."""
+    stands: Callable[[float], bool] | None = None
+    """For evidence: whether an achieved outcome still stands with this value. Pure."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome(Generic[R]):
     """What the unit is for: a result in business terms, within a time, under one accountable role."""
 
-    result: type[R]
+    result: type[R] = UNSTATED
     """The result type that `work()` returns."""
-    statement: str
+    statement: str = ""
     """One sentence in business terms, with its time bound."""
-    achieved: Callable[[R], bool]
+    achieved: Callable[[R], bool] = UNSTATED
     """Says from the result alone whether the outcome is achieved. Pure."""
-    within: Elapsed
+    within: Elapsed = UNSTATED
     """The SLA's budget, counted from the case's start."""
-    accountable: str
+    accountable: str = ""
     """The one role that answers for the outcome."""
     warn: float = 0.75
     """The fraction of the budget at which a case counts as at risk, between 0 and 1."""
+    quality: tuple[Quality[R], ...] = ()
+    """What else makes an outcome a good one, at the close or days later."""
     worded_on_purpose: str = ""
     """Why the statement stands although `check` reads it as an activity or misses its time bound."""
 
@@ -76,7 +95,7 @@ class Step(Generic[I, O]):
     """Stays in histories for years: `lower_case`, and never reused for another meaning."""
     takes: type[I]
     gives: type[O]
-    kind: Kind
+    kind: Kind = UNSTATED
     role: str = ""
     """Human steps: who may do it. `customer` with `external` for a party outside the organisation."""
     external: bool = False
@@ -161,7 +180,7 @@ def human(
     takes: type[I],
     gives: type[O],
     *,
-    role: str,
+    role: str = "",
     accountable: str = "",
     decides: bool = True,
     external: bool = False,
@@ -209,7 +228,7 @@ class OnFailure(Generic[I, O]):
     """
 
     step: Step[I, O]
-    instead: Step[I, O]
+    instead: Step[I, O] = UNSTATED
 
 
 Rule = On[Any, Any] | OnFailure[Any, Any]
@@ -261,11 +280,11 @@ class Rate:
 class Learning:
     """How the unit gets better: who reviews which measures, against what, how often."""
 
-    owner: str
+    owner: str = ""
     """The role that owns the unit's definition and its improvement."""
-    review: Elapsed
+    review: Elapsed = UNSTATED
     """How often the owner reviews the measures."""
-    measures: tuple[Measure, ...]
+    measures: tuple[Measure, ...] = ()
     rates: Mapping[str, Rate] = field(default_factory=dict)
     """Cost per role; what is not declared is absent from cost figures, never 0."""
     segment: Callable[[Any], str] | None = None

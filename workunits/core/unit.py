@@ -58,8 +58,10 @@ class WorkUnit:
     rules: ClassVar[tuple[Rule, ...]] = ()
     facts: ClassVar[tuple[str, ...]] = ()
     """Fields of the case by which cases are segmented; they are stored in clear: no personal data."""
+    keep_inputs: ClassVar[bool] = False
+    """Whether the ledger keeps the inputs of closed cases, for rehearsals and exports."""
 
-    def __init_subclass__(cls, *, name: str, version: str = "1", key: str = "") -> None:
+    def __init_subclass__(cls, *, name: str = "", version: str = "1", key: str = "") -> None:
         """Check the four elements, then make the class a Temporal workflow with a `run` of its own."""
         cls.unit_name, cls.version, cls.key = name, version, key
         cls.steps = tuple(member for member in vars(cls).values() if isinstance(member, Step))
@@ -67,9 +69,9 @@ class WorkUnit:
             object.__setattr__(step, "unit", name)
         where = cls.__module__, cls.__qualname__
         if not workflow.unsafe.in_sandbox():
-            errors = [problem for problem in examine(cls) if not problem.warning]
-            if errors:
-                raise DefinitionError(cls.__name__, errors)
+            found = examine(cls)
+            if not all(problem.warning for problem in found):
+                raise DefinitionError(cls.__name__, found)
             _case_types[where] = next(t for n, t in typing.get_type_hints(cls.work).items() if n != "return")
         cls.case_type = _case_types[where]
 

@@ -1,0 +1,82 @@
+"""Dead letters: cases whose rows could not be made or stored. They hold nothing else up, and are tried again."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import Connection, delete, func, select
+from temporalio.api.workflow.v1 import WorkflowExecutionInfo
+from temporalio.client import WorkflowExecution
+
+import workunits.core.record
+from observability.ledger.keeping import dead_letters
+from observability.ledger.writing import upsert
+
+_READS = ("ending.py", "figures.py", "rows.py", "seeing.py", "tables.py", "writing.py")
+_LARGEST = 512 * 1024
+_UNSAFE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One case that was refused."""
+
+    execution: WorkflowExecution
+    reason: str
+
+
+@cache
+def code_version() -> str:
+    """Changes when the code that reads records and makes rows does: then a letter is worth another try."""
+    files = [*(Path(__file__).parent / name for name in _READS), Path(workunits.core.record.__file__)]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
+def keep(connection: Connection, letters: Iterable[Letter], now: datetime) -> None:
+    """Keep what was refused; counts the attempts of one that is there already."""
+    for letter in letters:
+        execution = letter.execution
+        key = {"case_id": execution.id, "run_id": execution.run_id}
+        there = connection.execute(
+            select(dead_letters.c.first_at, dead_letters.c.attempts).filter_by(**key)
+        ).one_or_none()
+        row = {
+            **key,
+            "unit": execution.workflow_type[:60],
+            "reason": _UNSAFE.sub(" ", letter.reason)[:1000],
+            "payload": base64.b64encode(execution.raw_info.SerializeToString()[:_LARGEST]).decode(),
+            "code": code_version(),
+            "first_at": there.first_at if there else now,
+            "last_at": now,
+            "attempts": there.attempts + 1 if there else 1,
+        }
+        upsert(connection, dead_letters, [row])
+
+
+def settle(connection: Connection, cases: Sequence[str]) -> None:
+    """Take out the letters of cases that were written."""
+    if cases and count(connection):
+        connection.execute(delete(dead_letters).where(dead_letters.c.case_id.in_(cases)))
+
+
+def count(connection: Connection) -> int:
+    """How many there are."""
+    return connection.execute(select(func.count()).select_from(dead_letters)).scalar_one()
+
+
+def due(connection: Connection) -> list[tuple[str, str, bytes]]:
+    """Letters that other code refused: case, run, and what the engine listed then."""
+    rows = connection.execute(select(dead_letters).where(dead_letters.c.code != code_version()))
+    return [(row.case_id, row.run_id, base64.b64decode(row.payload)) for row in rows]
+
+
+def as_info(payload: bytes) -> WorkflowExecutionInfo:
+    """What the engine listed, for a case that it has forgotten since."""
+    return WorkflowExecutionInfo.FromString(payload)

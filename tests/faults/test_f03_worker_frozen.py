@@ -1,0 +1,57 @@
+"""F3: a worker that stands still for longer than its step may take, and then goes on as if nothing had been."""
+
+import pytest
+from temporalio.api.workflowservice.v1 import RespondActivityTaskCompletedRequest
+from temporalio.service import RPCError, RPCStatusCode
+
+from tests.faults.fleet import frozen
+
+
+async def test_f03_the_zombies_late_work_changes_nothing(fleet):
+    """Another worker has done the step: the effect that the zombie then has, and its answer, come to nothing."""
+    workers = [fleet.worker(), fleet.worker()]
+    case = await fleet.start(trouble="before fetch")
+    step = f"{case}/fetch"
+    await fleet.until(lambda: fleet.book.calls(step))
+    zombie = fleet.worker_in(step, *workers)
+
+    with frozen(zombie):
+        fleet.book.release(step)
+        task = await fleet.task(case)
+        before = await fleet.cases.show(case)
+        events = len(await fleet.events(case))
+        lost, *_, done = fleet.book.calls(step)
+        assert (lost.pid, lost.ended) == (zombie.process.pid, False)
+        assert (done.pid == zombie.process.pid, done.ended) == (False, True)
+    await fleet.until(lambda: fleet.book.calls(step)[0].ended)
+    with pytest.raises(RPCError) as refused:
+        await answer_late(fleet, lost)
+
+    assert refused.value.status == RPCStatusCode.NOT_FOUND
+    assert fleet.book.effects(case) == ["fetch"]
+    assert len(await fleet.events(case)) == events
+    assert (await fleet.cases.show(case)).record == before.record
+    await fleet.answer(task)
+    record = await fleet.closed(case)
+    assert record.close == "achieved"
+    assert record.steps[0].attempts == done.attempt > 1
+    assert fleet.book.effects(case) == ["fetch", "deliver"]
+
+
+async def answer_late(fleet, call):
+    """Send the answer that the zombie's attempt has, with its own token, whether the zombie sent it or not."""
+    request = RespondActivityTaskCompletedRequest(namespace=fleet.client.namespace, task_token=call.token)
+    await fleet.client.workflow_service.respond_activity_task_completed(request)
+
+
+async def test_f03_a_zombie_serves_again(fleet):
+    """A worker that was frozen while its case waited takes the next action when it is back."""
+    worker = fleet.worker()
+    case = await fleet.start()
+    task = await fleet.task(case)
+    with frozen(worker):
+        pass
+
+    await fleet.answer(task)
+
+    assert (await fleet.closed(case)).close == "achieved"

@@ -1,0 +1,221 @@
+"""One case in full: who answers for it, how it stands, what happened step by step, and for whom it waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.client import Client
+
+from workers.deadlines import Deadline, deadline
+from workers.tables import Cell, line, pairs, table
+from workers.words import distance, micro, moment, plain, span
+from workunits.cases import CaseView
+from workunits.core.lifecycle import Task
+from workunits.core.parts import parts
+from workunits.core.record import Microseconds, Record, Work
+from workunits.core.unit import WorkUnit
+from workunits.registry import Catalog
+
+_STUCK = 2
+"""Attempts of a workflow task from which on the case counts as stuck."""
+_FAILURE_SHOWN = 160
+_IGNORED_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Page:
+    """What there is to say about a case."""
+
+    view: CaseView
+    unit: type[WorkUnit]
+    sla: Deadline
+    now: datetime
+    under_way: tuple[str, ...] = ()
+    """Machine steps that run or are tried again, in words."""
+    stuck: bool = False
+    """Its workflow task fails again and again: a bug in the unit's code."""
+
+    @property
+    def elapsed(self) -> Microseconds:
+        """How long the case has been, or was, open."""
+        record = self.view.record
+        if record is None:
+            return 0
+        return record.closed if record.closed is not None else record.offset(self.now)
+
+    def as_json(self) -> dict[str, Any]:
+        """As an object: the whole record, and what follows from it."""
+        view, record = self.view, self.view.record
+        return {
+            "case": view.case,
+            "unit": view.unit,
+            "key": view.key,
+            "run": view.run,
+            "open": view.is_open,
+            "state": view.state,
+            "started": view.started,
+            "accountable": self.unit.outcome.accountable,
+            "sla": self.sla.as_json(),
+            "record": record,
+            "tasks": view.tasks,
+            "parts": parts(record, self.elapsed) if record and not record.elsewhere else None,
+            "under_way": self.under_way,
+            "stuck": self.stuck,
+        }
+
+
+async def page_of(client: Client, catalog: Catalog, view: CaseView, now: datetime) -> Page:
+    """Collect what there is to say; one more request for a case that is open."""
+    page = Page(view, catalog.get(view.unit), deadline(view, catalog, now), now)
+    if not view.is_open:
+        return page
+    description = await client.get_workflow_handle(view.case, run_id=view.run).describe()
+    said = description.raw_description
+    running = tuple(_under_way(activity) for activity in said.pending_activities)
+    stuck = said.pending_workflow_task.attempt >= _STUCK
+    return Page(view, page.unit, page.sla, now, running, stuck)
+
+
+def show(page: Page) -> None:
+    """Print it."""
+    view, record = page.view, page.view.record
+    line(f"{view.case} is {view.state.replace('_', ' ')}", style="bold")
+    line()
+    pairs(_header(page))
+    if page.stuck:
+        line()
+        line("It is stuck: the unit's code fails on it. See: workunits doctor", style="bold red")
+    if record is None:
+        return
+    if record.steps:
+        line()
+        rows = (_step(page, work) for work in record.steps)
+        table(("STEP", "EXECUTOR", "STATE", ">WAITED", ">WORKED", ">TRIES", "BY"), rows)
+    elif record.elsewhere:
+        line()
+        line("Its record is too large to be listed while the case is open; the steps are shown once it has closed.")
+    if not record.elsewhere:
+        _show_time(page, record)
+    _show_routes(record)
+    _show_ignored(record)
+
+
+def _header(page: Page) -> Iterator[tuple[str, Cell]]:
+    view, record, outcome = page.view, page.view.record, page.unit.outcome
+    version = record.version if record else f"{page.unit.version}, as known here"
+    yield "Unit", f"{view.unit}, version {version}"
+    yield "Key", view.key
+    yield "Outcome", outcome.statement
+    yield "Accountable", outcome.accountable
+    started = f"{moment(view.started)}, {distance(view.started, page.now)}"
+    yield ("Starts" if view.started > page.now else "Started"), started
+    words = page.sla.words()
+    said, style = words if isinstance(words, tuple) else (words, "")
+    yield "SLA", (f"due {moment(page.sla.due)}{', ' if said else ''}{said}", style)
+    if not view.is_open:
+        yield from _close(view, record)
+    for task in view.tasks:
+        yield "Waits for", waits_for(task, page.now)
+    for text in page.under_way:
+        yield "Performs", text
+    if view.is_open and not view.tasks and not page.under_way and view.started <= page.now:
+        yield "Waits for", "a worker" if record is None else "nobody; a machine step is next, or the case is closing"
+
+
+def _close(view: CaseView, record: Record | None) -> Iterator[tuple[str, Cell]]:
+    if record is None or record.closed is None:
+        when = moment(view.closed) if view.closed else "an unknown time"
+        yield "Closed", f"{view.state} from outside at {when}"
+        return
+    yield "Closed", f"{view.state} at {moment(record.when(record.closed))}, after {micro(record.closed)}"
+    yield "Reason", ": ".join(part for part in (record.reason, record.why) if part)
+    yield "Cancelled by", record.cancelled_by or ""
+    yield "Decided by", ", ".join(record.decided_by)
+
+
+def waits_for(task: Task, now: datetime) -> str:
+    """Say on whom a task waits, since when, and until when."""
+    said = f"{task.role}: {task.id.rpartition('/')[2]}, for {span(now - task.ready)}"
+    if task.owner:
+        said += f"; {task.state.replace('_', ' ')} by {task.owner}"
+    if task.expires:
+        said += f"; expires {distance(task.expires, now)}"
+    return said + (f"; because of {task.because}" if task.because else "")
+
+
+def _step(page: Page, work: Work) -> Sequence[Cell]:
+    end = work.done if work.done is not None else page.elapsed
+    worked = sum(b - a for a, b in work.work) + (end - work.since if work.since is not None else 0)
+    # A machine step that has ended waits no longer, though the case may take its result later.
+    last = max((b for _, b in work.work), default=end) if work.kind != "human" else end
+    waited = max(0, last - work.ready - worked - sum(b - a for a, b in work.retry))
+    unknown = work.assigned_only or (work.kind == "human" and not worked)
+    return (
+        work.key,
+        work.kind,
+        _state(work),
+        micro(waited),
+        ("-" if work.done is None else "not said") if unknown else micro(worked),
+        str(work.attempts) if work.kind != "human" else "",
+        (work.by or "") + (f" for {work.acting_for}" if work.acting_for else ""),
+    )
+
+
+def _state(work: Work) -> Cell:
+    if work.end == "exception":
+        return work.code or "exception", "yellow"
+    if work.end == "failed":
+        return f"failed: {work.code}" if work.code else "failed", "red"
+    if work.end:
+        return work.end
+    return "in progress" if work.since is not None else "claimed" if work.claimed is not None else "open"
+
+
+def _show_time(page: Page, record: Record) -> None:
+    """Where the time went, largest part first."""
+    spent = sorted(parts(record, page.elapsed).items(), key=lambda part: -part[1])
+    said = ", ".join(f"{name.replace('_', ' ')} {micro(count)}" for name, count in spent if count)
+    if said:
+        line()
+        pairs([("Time", f"{micro(page.elapsed)}: {said}")])
+
+
+def _show_routes(record: Record) -> None:
+    if not record.routes:
+        return
+    line()
+    rows = (
+        (
+            micro(routed.at),
+            routed.key,
+            routed.code if routed.business else f"{routed.code} (technical)",
+            "the case closes" if routed.to == "close" else f"{routed.to} takes over",
+        )
+        for routed in record.routes
+    )
+    table((">AFTER", "STEP", "EXCEPTION", "THEN"), rows, whole=())
+
+
+def _show_ignored(record: Record) -> None:
+    if not record.ignored_count:
+        return
+    line()
+    line(f"{record.ignored_count} message(s) were ignored:")
+    rows = ((micro(ignored.at), ignored.code, ignored.why) for ignored in record.ignored[:_IGNORED_SHOWN])
+    table((">AFTER", "CODE", "WHY"), rows, whole=())
+
+
+def _under_way(activity: PendingActivityInfo) -> str:
+    name = activity.activity_type.name.rpartition(".")[2]
+    if activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED:
+        state = "runs"
+    else:
+        state = "waits for a worker" if activity.attempt <= 1 else "is tried again soon"
+    said = f"{name} {state}, attempt {activity.attempt} of {activity.maximum_attempts or 'any number'}"
+    why = activity.last_failure.message
+    return said + (f"; the last failed: {plain(why)[:_FAILURE_SHOWN]}" if why else "")

@@ -1,0 +1,88 @@
+"""Commands on designs: the four elements of units, and a package of one's own to begin with."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workers.console import Exit, Json, emit, setup
+
+if TYPE_CHECKING:
+    from workers.design import Report
+
+
+def check(
+    ctx: typer.Context,
+    target: Annotated[
+        str, typer.Argument(help="A unit's name, module:Class or file.py:Class; all units when left out.")
+    ] = "",
+    *,
+    json: Json = False,
+) -> None:
+    """List units with their four elements, and say which design decisions are open."""
+    from workers.design_page import page
+    from workunits.core.errors import DefinitionError
+
+    try:
+        reports = _reports(ctx, target)
+    except DefinitionError as error:
+        from workers.design import report_of_refusal
+
+        reports = [report_of_refusal(error)]
+    ok = not any(report.open for report in reports)
+    if json:
+        emit({"checked": [report.as_json() for report in reports], "ok": ok})
+    else:
+        typer.echo(page(reports))
+    if not ok:
+        raise typer.Exit(Exit.FINDING)
+
+
+def _reports(ctx: typer.Context, target: str) -> list[Report]:
+    from workers.design import report_on
+
+    if not target:
+        return [report_on(unit) for unit in setup(ctx).catalog]
+    if not any(sign in target for sign in ":/.") and not Path(f"{target}.py").exists():
+        return [report_on(setup(ctx).catalog.get(target))]
+    from workers.targets import find_class
+
+    return [report_on(find_class(target))]
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or an empty folder.")],
+    *,
+    name: Annotated[str, typer.Option(help="The package's name; that of the folder when left out.")] = "",
+    json: Json = False,
+) -> None:
+    """Write a package of your own: one unit, its performer and its test, ready to run."""
+    from workers.scaffold import write_package
+
+    made = write_package(folder, name)
+    unit = f"{made.name}.unit:PurchaseRequest"
+    if json:
+        emit({"folder": str(made.folder), "package": made.name, "unit": unit, "files": made.files})
+        return
+    enter = [] if made.folder.resolve() == Path.cwd() else [f"    cd {shlex.quote(str(made.folder))}"]
+    typer.echo(
+        "\n".join(
+            [
+                f"Written: the package {made.name} with one unit, its performer and its test.",
+                *(f"    {made.folder / file}" for file in made.files),
+                "",
+                "Next:",
+                *enter,
+                "    pytest                                 its test, on skipped time",
+                "    workunits check purchase_request       its four elements",
+                "    workunits up                           everything on an engine of its own, until Ctrl-C",
+                "",
+                "Then, in a second terminal in the same folder:",
+                "    workunits start purchase_request --input example.json",
+                "    workunits tasks ls",
+            ]
+        )
+    )

@@ -1,0 +1,40 @@
+"""`workunits follow`: the follower as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+from observability.ledger.follower import Follower
+from observability.ledger.store import Ledger
+from workers.connect import connect
+from workers.logs import core_to_log, log
+from workers.settings import Settings
+from workers.worker import end_with_stdin
+from workunits.registry import Catalog
+
+
+async def follow(settings: Settings, catalog: Catalog, *, until_stdin_closes: bool = False) -> None:
+    """Follow until SIGTERM or SIGINT.
+
+    Raises:
+        SchemaError: the ledger's schema is older or newer; says what to do.
+        LedgerUnavailableError, UnreachableError: at the start; later ones are waited out.
+    """
+    core_to_log()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if until_stdin_closes:
+        loop.add_reader(sys.stdin, end_with_stdin, stop)
+    ledger = Ledger(settings.ledger_url)
+    await asyncio.to_thread(ledger.check)
+    client = await connect(settings, catalog)
+    log.info("following namespace=%s into %s", client.namespace, ledger)
+    try:
+        await Follower(client, ledger, catalog).run(stop)
+    finally:
+        ledger.close()
+    log.info("stopped")

@@ -1,0 +1,84 @@
+"""A person's task in full: what is asked, what led here, and what the answer takes."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from workers.answers import Schema, fields
+from workers.deadlines import deadline
+from workers.tables import Cell, line, pairs
+from workers.words import distance, moment
+from workunits.cases import CaseView
+from workunits.core.lifecycle import Task
+from workunits.registry import Catalog
+
+_INDENT = 2
+
+
+def show(view: CaseView, task: Task, said: Mapping[str, Any], catalog: Catalog, now: datetime) -> None:
+    """Print it.
+
+    Args:
+        view: The task's case.
+        task: The task.
+        said: What the unit says of it, see `Cases.question`.
+        catalog: Has the unit.
+        now: The present.
+    """
+    line(f"{task.id} is {task.state.replace('_', ' ')}", style="bold")
+    line()
+    sla = deadline(view, catalog, now).words()
+    words, style = sla if isinstance(sla, tuple) else (sla, "")
+    rows: list[tuple[str, Cell]] = [
+        ("Role", task.role),
+        ("Accountable", task.accountable),
+        ("Owner", task.owner or ""),
+        ("Because of", task.because or ""),
+        ("Ready", f"{moment(task.ready)}, {distance(task.ready, now)}"),
+        ("Expires", f"{moment(task.expires)}, {distance(task.expires, now)}" if task.expires else ""),
+        ("Case due", (f"{moment(view.due)}, {words}" if view.due else "", style)),
+        ("Revision", str(task.revision)),
+    ]
+    pairs(rows)
+    _section("ASKED", said["asked"])
+    if said["evidence"] is not None:
+        _section("FOUND BEFORE", said["evidence"])
+    schema: Schema = said["answer_schema"]
+    line()
+    line("ANSWER", style="bold")
+    pairs(fields(schema), indent=_INDENT)
+    line()
+    required = " ".join(f"--set {shlex.quote(name)}=..." for name in schema.get("required", ())) or "--input FILE"
+    line(f"workunits tasks complete {shlex.quote(task.id)} {required}")
+
+
+def _section(title: str, value: Any) -> None:
+    line()
+    line(title, style="bold")
+    pairs(_flat(value), indent=_INDENT)
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Cell]]:
+    """Each value with its path, so that a nested object reads from top to bottom."""
+    if isinstance(value, Mapping) and value:
+        for name, inner in value.items():
+            yield from _flat(inner, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list) and any(isinstance(item, Mapping | list) for item in value):
+        for number, inner in enumerate(value, 1):
+            yield from _flat(inner, f"{path}.{number}" if path else str(number))
+    else:
+        yield path or "value", _said(value)
+
+
+def _said(value: Any) -> str:
+    match value:
+        case None | "" | [] | {}:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(_said(item) for item in value)
+    return str(value)

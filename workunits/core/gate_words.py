@@ -1,0 +1,61 @@
+"""How the four-element test reads an outcome's statement: a result with a time bound, or an activity?
+
+Heuristics, so what they find are warnings; `worded_on_purpose` says why a statement stands all the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from .gate_facts import is_text
+from .spec import Elapsed, Outcome
+
+_KEEP = 'or keep it and say why: worded_on_purpose="..."'
+_ACTIVITY = re.compile(
+    r"""(?ix)
+    ^(to\s+)?(approve|assess|call|check|collect|create|deal\s+with|do|ensure|execute|handle|make|manage|notify|perform
+    |prepare|process|review|run|send|start|support|update|verify|work\s+on)\b
+    | ^(we|i|they|staff|the\s+team|someone)\b
+    | ^(?!(any|every|no|some)thing\b)\w+ing\b(?!\s+(is|are|was|has|have)\b)
+    | \b(is|are|gets?|has\s+been)\s+(being\s+)?(dealt\s+with|handled|looked\s+(at|into)|managed|processed|worked\s+on)\b
+    """
+)
+_TIME_BOUND = re.compile(
+    r"""(?ix)
+    \b(after|before|by|in|no\s+later\s+than|on|same|until|within)\b.*
+    (\d|second|minute|hour|day|week|month|quarter|year|noon|midnight|tomorrow)
+    """
+)
+_FIGURE = re.compile(r"(?i)\bwithin\s+(\d+(?:\.\d+)?|an?|one|two|three|four|five|ten)\s+(minute|hour|day|week)s?\b")
+_NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "ten": 10}
+
+
+def statement_doubts(outcome: Outcome[Any]) -> Iterator[tuple[str, str]]:
+    """What a statement leaves in doubt: each as (what, remedy)."""
+    if is_text(outcome.worded_on_purpose):
+        return
+    statement = outcome.statement.strip()
+    if _ACTIVITY.search(statement):
+        yield (
+            "it describes an activity, not a result",
+            f'Say what is true when it is done ("The claim is settled within 5 days."), {_KEEP}',
+        )
+    within = outcome.within if _is_budget(outcome.within) else None
+    if not _TIME_BOUND.search(statement):
+        yield "it has no time bound", f'Say by when ("... within {within or "2 days"}"), {_KEEP}'
+    figures = _FIGURE.findall(statement)
+    if within and len(figures) == 1 and _span(*figures[0]) != within.span:
+        said = " ".join(figures[0])
+        yield f"it promises {said}, and the SLA is {within}", f"Let both say the same, {_KEEP}"
+
+
+def _is_budget(given: object) -> bool:
+    return isinstance(given, Elapsed) and isinstance(given.span, timedelta)
+
+
+def _span(number: str, unit: str) -> timedelta:
+    count = _NUMBERS.get(number.lower()) or float(number[:9])
+    return timedelta(**{f"{unit.lower()}s": count})
