@@ -15,7 +15,7 @@ from temporalio.worker import Worker
 
 from tests.lab import performers
 from tests.lab.freight import Freighter
-from tests.lab.terms import Keyless, Terms
+from tests.lab.terms import Keyless, Terms, Tight
 from tests.lab.units import UNITS
 from workunits.cases import CaseView
 from workunits.client import QUEUE, Cases, Started
@@ -25,7 +25,7 @@ from workunits.performs import collect, match
 from workunits.registry import Catalog, Package
 from workunits.testing import Lab
 
-ALL: tuple[type[WorkUnit], ...] = (*UNITS, Freighter, Keyless, Terms)
+ALL: tuple[type[WorkUnit], ...] = (*UNITS, Freighter, Keyless, Terms, Tight)
 PACKAGE = Package("tests", ALL, ("tests.lab.contracts",), ("tests.lab.performers",))
 
 
@@ -90,6 +90,12 @@ class Bench:
     async def clock(self, case: str) -> datetime:
         """What a case's clock shows."""
         return await self.lab._env.get_current_time(self.handle(case))
+
+    async def reaches(self, case: str, moment: datetime) -> None:
+        """Wait until a case's clock has passed a moment by itself."""
+        async with asyncio.timeout(20):
+            while await self.clock(case) < moment:
+                await asyncio.sleep(0.02)
 
     async def answer(self, task: Task, body: dict[str, Any], by: str = "ann", **more: Any) -> dict[str, Any]:
         """Complete a task as someone of its role."""

@@ -154,13 +154,13 @@ def _step(page: Page, work: Work) -> Sequence[Cell]:
     # A machine step that has ended waits no longer, though the case may take its result later.
     last = max((b for _, b in work.work), default=end) if work.kind != "human" else end
     waited = max(0, last - work.ready - worked - sum(b - a for a, b in work.retry))
-    unknown = work.assigned_only or (work.kind == "human" and not worked)
+    nothing = "not said" if work.assigned_only else "-" if work.kind == "human" and not worked else ""
     return (
         work.key,
         work.kind,
         _state(work),
         micro(waited),
-        ("-" if work.done is None else "not said") if unknown else micro(worked),
+        nothing or micro(worked),
         str(work.attempts) if work.kind != "human" else "",
         (work.by or "") + (f" for {work.acting_for}" if work.acting_for else ""),
     )

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ LOOK = 0.1
 _MARGIN = 5.0
 """Seconds beyond the worker's own grace until it is killed."""
 _LAST_WORDS = 300
+_DYING = 2.0
+"""Seconds in which a process that goes down drops its connections before it is gone."""
 
 
 class WorkerRefusedError(WorkUnitsError):
@@ -88,9 +91,13 @@ class Child:
             return None
         if self.log is None:
             return WorkerRefusedError("the worker refuses to start; what it said stands above")
-        lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
-        last = lines[-1].removeprefix("workunits: ")[-_LAST_WORDS:] if lines else "it said nothing"
-        return WorkerRefusedError(f"the worker ended (exit code {self.ended}): {last}. Its log: {self.log}")
+        return WorkerRefusedError(f"the worker ended: {self._reason(self.log)}. Its log: {self.log}")
+
+    def _reason(self, log: Path) -> str:
+        if self.ended and self.ended < 0:
+            return f"killed by {signal.Signals(-self.ended).name}"
+        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        return lines[-1].removeprefix("workunits: ")[-_LAST_WORDS:] if lines else f"exit code {self.ended}"
 
 
 def environment_for(engine: Address) -> dict[str, str]:
@@ -110,6 +117,13 @@ async def unless(work: Coroutine[Any, Any, T], broken: Callable[[], Exception | 
                 raise error
             await asyncio.wait([task], timeout=LOOK)
         return task.result()
+    except Exception:
+        until = time.monotonic() + _DYING
+        while time.monotonic() < until:
+            if error := broken():
+                raise error from None
+            await asyncio.sleep(LOOK)
+        raise
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -126,7 +140,7 @@ async def until_stopped(work: Coroutine[Any, Any, T]) -> T | None:
         asked.append(number)
 
     for number in STOPS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it
             asyncio.get_running_loop().add_signal_handler(number, stop, number)
     try:
         return await task

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from workers.commands import cases, demo, design, ledger, runtime, tasks
+from workers.commands import cases, demo, design, ledger, replay, runtime, tasks
 from workers.console import EXIT_CODES, CommandError, Exit, Setup, debugging, judge, report
 
 app = typer.Typer(

@@ -118,17 +118,21 @@ async def play(settings: Settings, audience: Audience) -> Outcome:
         worker = Child(environment=_environment(engine, own), folder=own.state, log=folder / "worker.log")
         stack.push_async_callback(worker.stop, own.grace_seconds)
         worker.start()
-        skipper, cases = await _open(own, engine, audience)
-        await worker.serves(cases.client, own)
-        audience.worker_serves(worker)
 
         def broken() -> Exception | None:
-            return worker.refusal() or (None if engine.alive else EngineError(f"the engine ended; see {folder}"))
+            return worker.refusal() if engine.alive else EngineError(f"the engine ended; its log: {engine.plan.log}")
 
-        began = time.monotonic()
-        stage = Stage(cases, Skipper(skipper), SCRIPTS, queue=own.queue)
-        rows, faults = await unless(_play_all(stage, audience), broken)
-        return Outcome(rows, faults, time.monotonic() - began, folder)
+        return await unless(_perform(own, engine, worker, audience), broken)
+
+
+async def _perform(own: Settings, engine: Engine, worker: Child, audience: Audience) -> Outcome:
+    skipper, cases = await _open(own, engine, audience)
+    await worker.serves(cases.client, own)
+    audience.worker_serves(worker)
+    began = time.monotonic()
+    stage = Stage(cases, Skipper(skipper), SCRIPTS, queue=own.queue)
+    rows, faults = await _play_all(stage, audience)
+    return Outcome(rows, faults, time.monotonic() - began, engine.plan.folder)
 
 
 async def _start_engine(state: Path) -> Engine:

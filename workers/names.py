@@ -8,7 +8,7 @@ import getpass
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from workers.console import Exit, fail
 from workunits.cases import CaseView
@@ -47,7 +47,7 @@ async def find_case(cases: Cases, name: str) -> CaseView:
     Raises:
         CommandError: the name cannot be one, there is no such case, or several have that key.
     """
-    _check(name, "case", "a case is named as in: workunits list")
+    _check(name, "case", "`workunits list` names the cases")
     # A key has no colon; a case that others started may have any id.
     ids = [name] if ":" in name else [name, *(f"{unit.unit_name}:{name}" for unit in cases.catalog)]
     looked = await asyncio.gather(*(_look(cases, case) for case in ids))
@@ -68,7 +68,7 @@ async def find_task(cases: Cases, name: str) -> TaskName:
     """
     case, slash, key = name.partition("/")
     if slash:
-        _check(key, "task", "a task is named as in: workunits tasks ls")
+        _check(key, "task", "`workunits tasks ls` names the tasks")
     view = await find_case(cases, case)
     key = key or _only_task(view)
     task_id = f"{view.case}/{key}"
@@ -94,13 +94,17 @@ def actor(given: str) -> str:
     return name
 
 
-def open_tasks(view: CaseView) -> str:
-    """What a case has open, in words, for an error."""
+def refuse_task(view: CaseView, why: str) -> NoReturn:
+    """End the command: nothing can be done on that task; say what the case has open instead.
+
+    Raises:
+        CommandError: `closed` when the case is, `unknown_task` otherwise.
+    """
     if not view.is_open:
-        return f"; the case is closed as {view.state}"
-    if not view.tasks:
-        return "; the case waits for nobody now"
-    return "; open are " + ", ".join(task.id for task in view.tasks)
+        said = f"{why}: the case is closed as {view.state}"
+        fail(said, code="closed", exit_code=Exit.CONFLICT, field="task")
+    there = f"open are {', '.join(task.id for task in view.tasks)}" if view.tasks else "it waits for nobody now"
+    fail(f"{why}; {there}", code="unknown_task", field="task")
 
 
 def known_role(cases: Cases, role: str) -> str:
@@ -123,7 +127,7 @@ def closest(name: str, names: Iterable[str]) -> list[str]:
 
 def _only_task(view: CaseView) -> str:
     if len(view.tasks) != 1:
-        fail(f"{view.case} has {len(view.tasks)} open tasks{open_tasks(view)}", code="unknown_task", field="task")
+        refuse_task(view, f"{view.case} has {len(view.tasks) or 'no'} open tasks")
     return view.tasks[0].id.rpartition("/")[2]
 
 

@@ -34,7 +34,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from workunits.cases import CaseView, TaskView, start_note, view_of
 from workunits.core.errors import BadInput, Refused, WorkUnitsError
-from workunits.core.human import MESSAGE
+from workunits.core.human import MESSAGE, fingerprint
+from workunits.core.lifecycle import Action
 from workunits.core.record import LONGEST_DELAY, OPEN_TASKS, START_MEMO, STATE, StartNote
 from workunits.core.spec import CLOSES
 from workunits.core.strict_json import BODY_LIMIT, VALUE_LIMIT, parse
@@ -300,6 +301,8 @@ class Cases:
             raise Refused("closed", f"the case is {view.state}")
         for acted in record.actions:
             if acted.id == envelope["action_id"]:
+                if acted.hash != fingerprint(parse(Action, json.dumps(envelope).encode())):
+                    raise Refused("action_id_reused", "the same action id came before with other content")
                 return {"task_id": f"{case}/{acted.task}", "state": acted.state, "revision": acted.revision}
         when = record.when(record.closed or 0).isoformat(timespec="seconds")
         by = f" by {', '.join(record.decided_by)}" if record.decided_by else ""

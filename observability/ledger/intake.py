@@ -70,6 +70,11 @@ class Intake:
         self._definitions = {unit.unit_name: definition_of(unit) for unit in catalog}
         self._keeping = {unit.unit_name for unit in catalog if unit.keep_inputs}
 
+    @property
+    def definitions(self) -> Mapping[str, Definition]:
+        """By unit."""
+        return self._definitions
+
     def note_definitions(self, connection: Connection, now: datetime) -> None:
         """Keep every definition that has run."""
         rows = [
@@ -89,8 +94,12 @@ class Intake:
         known = connection.execute(select(definitions.c.unit).distinct()).scalars()
         return sorted({*known, *(unit.unit_name for unit in self._catalog)})
 
-    async def take(self, listing: Iterable[WorkflowExecution]) -> Taken:
+    async def take(self, listing: Iterable[WorkflowExecution], *, again: bool = False) -> Taken:
         """Write those cases of a listing that the ledger does not have as they are.
+
+        Args:
+            listing: What the engine says of cases.
+            again: Also what seems to stand there already.
 
         Raises:
             LedgerUnavailableError: nothing was written.
@@ -102,7 +111,8 @@ class Intake:
             there = newest.get(execution.id)
             if there is None or execution.start_time >= there.start_time:
                 newest[execution.id] = execution
-        differing = await asyncio.to_thread(self._differing, list(newest.values()))
+        chosen = list(newest.values())
+        differing = chosen if again else await asyncio.to_thread(self._differing, chosen)
         seen: list[tuple[Seen, WorkflowExecution]] = []
         refused: list[Letter] = []
         for execution in differing:
@@ -113,7 +123,7 @@ class Intake:
         given = await self._inputs([s for s, _ in seen if s.closed and s.unit in self._keeping])
         if not seen and not refused:
             return Taken(len(listed))
-        return Taken(len(listed)) + await asyncio.to_thread(self._store, seen, refused, given)
+        return Taken(len(listed)) + await asyncio.to_thread(self._store, seen, refused, given, again=again)
 
     def _differing(self, executions: Sequence[WorkflowExecution]) -> list[WorkflowExecution]:
         """Those that the ledger does not have, or has otherwise."""
@@ -137,7 +147,12 @@ class Intake:
         return {case: given for case, given in await asyncio.gather(*map(one, closed)) if given is not None}
 
     def _store(
-        self, seen: Sequence[tuple[Seen, WorkflowExecution]], refused: list[Letter], given: Mapping[str, Any]
+        self,
+        seen: Sequence[tuple[Seen, WorkflowExecution]],
+        refused: list[Letter],
+        given: Mapping[str, Any],
+        *,
+        again: bool,
     ) -> Taken:
         """Write in one transaction; what cannot be made or stored becomes a dead letter."""
         now = datetime.now(UTC)
@@ -149,7 +164,7 @@ class Intake:
                 refused.append(Letter(execution, f"its rows cannot be made: {_said(error)}"))
         with self._ledger.write() as connection:
             forgetting = Forgetting.load(connection)
-            written = self._write(connection, made, forgetting, refused, now)
+            written = self._write(connection, made, forgetting, refused, now, again=again)
             inputs.keep(connection, {case: given[case] for case in written if case in given}, forgetting)
             letters.keep(connection, refused, now)
             letters.settle(connection, written)
@@ -164,11 +179,13 @@ class Intake:
         forgetting: Forgetting,
         refused: list[Letter],
         now: datetime,
+        *,
+        again: bool,
     ) -> list[str]:
         """All at once; when one of them is unfit, one at a time."""
         try:
             with connection.begin_nested():
-                return write(connection, [rows for rows, _, _ in made], forgetting, now)
+                return write(connection, [rows for rows, _, _ in made], forgetting, now, again=again)
         except _DATABASE_FAULTS:
             raise
         except _ROW_FAULTS:
@@ -177,7 +194,7 @@ class Intake:
         for rows, _, execution in made:
             try:
                 with connection.begin_nested():
-                    written += write(connection, [rows], forgetting, now)
+                    written += write(connection, [rows], forgetting, now, again=again)
             except _DATABASE_FAULTS:
                 raise
             except _ROW_FAULTS as error:

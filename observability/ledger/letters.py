@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
@@ -17,6 +18,7 @@ from temporalio.client import WorkflowExecution
 
 import workunits.core.record
 from observability.ledger.keeping import dead_letters
+from observability.ledger.store import Ledger
 from observability.ledger.writing import upsert
 
 _READS = ("ending.py", "figures.py", "rows.py", "seeing.py", "tables.py", "writing.py")
@@ -80,3 +82,14 @@ def due(connection: Connection) -> list[tuple[str, str, bytes]]:
 def as_info(payload: bytes) -> WorkflowExecutionInfo:
     """What the engine listed, for a case that it has forgotten since."""
     return WorkflowExecutionInfo.FromString(payload)
+
+
+def read_letters(ledger: Ledger) -> list[dict[str, Any]]:
+    """All of them, without what the engine listed.
+
+    Raises:
+        LedgerUnavailableError.
+    """
+    shown = [column for column in dead_letters.c if column.name != "payload"]
+    with ledger.read() as connection:
+        return [dict(row) for row in connection.execute(select(*shown).order_by(dead_letters.c.first_at)).mappings()]

@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, literal, select, update
 
 from observability.ledger.keeping import audit
+from observability.ledger.moment import Moment
 from observability.ledger.tables import cases, clocks, steps, tasks
 from workunits.core.parts import PARTS
 
@@ -48,7 +49,7 @@ def mark_vanished(connection: Connection, gone: Sequence[str], now: datetime) ->
                 sla=result if row["due_at"] else None,
                 breached_at=breached,
                 first_close=func.coalesce(cases.c.first_close, "failed"),
-                first_closed_at=func.coalesce(cases.c.first_closed_at, now),
+                first_closed_at=func.coalesce(cases.c.first_closed_at, literal(now, Moment())),
                 written_at=now,
             )
         )

@@ -41,7 +41,9 @@ _STANDING = (
 )
 
 
-def write(connection: Connection, found: Iterable[CaseRows], forgetting: Forgetting, now: datetime) -> list[str]:
+def write(
+    connection: Connection, found: Iterable[CaseRows], forgetting: Forgetting, now: datetime, *, again: bool = False
+) -> list[str]:
     """Write cases, inside a transaction of `Ledger.write`.
 
     Args:
@@ -49,13 +51,14 @@ def write(connection: Connection, found: Iterable[CaseRows], forgetting: Forgett
         found: The newest view of each case; one per case.
         forgetting: Whose personal data is not kept.
         now: For corrections.
+        again: Also what seems to stand there already, as a repair does.
 
     Returns:
         The cases that were written; the others stand there already, as they are or newer.
     """
     by_id = {rows.case["case_id"]: rows for rows in found}
     standing = _standing(connection, list(by_id))
-    newer = {case: rows for case, rows in by_id.items() if _is_newer(rows, standing.get(case))}
+    newer = {case: rows for case, rows in by_id.items() if _is_newer(rows, standing.get(case), again=again)}
     if not newer:
         return []
     made: list[Mapping[str, Any]] = []
@@ -112,10 +115,10 @@ def _standing(connection: Connection, ids: Sequence[str]) -> dict[str, RowMappin
     }
 
 
-def _is_newer(rows: CaseRows, there: RowMapping | None) -> bool:
+def _is_newer(rows: CaseRows, there: RowMapping | None, *, again: bool) -> bool:
     if there is None or there["vanished"]:
         return True
-    if rows.case["record_hash"] == there["record_hash"]:
+    if rows.case["record_hash"] == there["record_hash"] and not again:
         return False
     return rows.order >= (there["run_started_at"], there["close"] is not None, there["changed_at"])
 

@@ -54,3 +54,27 @@ class Keyless(WorkUnit, name="keyless", version="1"):
             raise ApplicationError("the author gives up", type="given_up", non_retryable=True)
         note = await self.perform(self.ASK, case)
         return Result(granted=True, by=[note.text])
+
+
+class Tight(WorkUnit, name="tight", version="1", key="request"):
+    """Its rungs lie half a second apart, so that a short outage covers them all."""
+
+    outcome = Outcome(
+        Result,
+        "The request is decided within 24 hours.",
+        achieved=lambda result: result.granted,
+        within=elapsed(hours=24),
+        accountable=BOSS,
+        warn=0.999995,
+    )
+    learning = Learning(owner="test owner", review=elapsed(days=30), measures=MEASURES)
+
+    BEFORE = human("before", Request, Decision, role="clerk", accountable=BOSS, expires=elapsed(hours=24, seconds=-0.5))
+    AFTER = human("after", Request, Decision, role="clerk", accountable=BOSS, expires=elapsed(hours=24, seconds=0.5))
+    OPEN = human("open", Request, Decision, role="clerk", accountable=BOSS)
+
+    async def work(self, case: Request) -> Result:
+        """One of them decides: whose task expires before the SLA's due time, after it, or never."""
+        step = {"before": self.BEFORE, "after": self.AFTER}.get(case.mood, self.OPEN)
+        decision = await self.perform(step, case)
+        return Result(granted=decision.decision == "grant", overdue=self.overdue)

@@ -78,7 +78,7 @@ class Postgres:
     def create(self, database: str) -> str:
         """Make a database; gives its address."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{database}"')  # type: ignore[call-overload]  # a name of our own
+            connection.execute(f'CREATE DATABASE "{database}"')
         return self.url(database)
 
 

@@ -31,8 +31,8 @@ async def test_an_open_case_and_its_close(bench, ledger: Ledger):
         ended = connection.execute(select(tasks).where(tasks.c.case_id == started.case)).one()
         done = connection.execute(select(steps).where(steps.c.case_id == started.case)).all()
 
-    assert ("waiting", None) == (row.state, row.close)
-    assert (True, "ready", "clerk") == (open_task.open, open_task.state, open_task.role)
-    assert ("achieved", "met") == (after.close, after.sla)
-    assert (False, "completed", "ann") == (ended.open, ended.state, ended.performer)
+    assert (row.state, row.close) == ("waiting", None)
+    assert (open_task.open, open_task.state, open_task.role) == (True, "ready", "clerk")
+    assert (after.close, after.sla) == ("achieved", "met")
+    assert (ended.open, ended.state, ended.performer) == (False, "completed", "ann")
     assert {"look", "decide"} == {step.key for step in done}

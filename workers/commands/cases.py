@@ -120,7 +120,7 @@ def list_(
     table(("CASE", "STATE", ">SLA", "WAITS FOR"), rows, whole=(0, 1, 2))
     if more:
         line()
-        line(f"These are {limit}; there are more: --limit, --unit, --state.")
+        line(f"These are the first {limit}; for others: --limit, --unit, --state")
 
 
 def show(ctx: typer.Context, case: CaseName, *, json: Json = False) -> None:

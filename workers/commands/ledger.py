@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from workers.console import Exit, Json, emit, run, setup
+
+if TYPE_CHECKING:
+    from observability.ledger.reconcile import Reconciliation
 
 app = typer.Typer(help="The durable memory of cases.", no_args_is_help=True)
 
@@ -46,4 +51,53 @@ def status(ctx: typer.Context, *, json: Json = False) -> None:
     else:
         typer.echo(render(found))
     if found.letters or any(one.error for one in found.followers):
+        raise typer.Exit(Exit.FINDING)
+
+
+@app.command()
+def reconcile(
+    ctx: typer.Context,
+    *,
+    repair: Annotated[bool, typer.Option("--repair", help="Write again what differs.")] = False,
+    json: Json = False,
+) -> None:
+    """Prove that the ledger says of every case what Temporal says; list each difference."""
+    from observability.ledger.reconcile import Reconciler
+    from observability.ledger.store import Ledger
+    from workers.connect import connect
+    from workers.reconciled import as_data, render
+
+    there = setup(ctx)
+    ledger = Ledger(there.settings.ledger_url)
+    ledger.check()
+
+    async def compare() -> Reconciliation:
+        client = await connect(there.settings, there.catalog)
+        return await Reconciler(client, ledger, there.catalog).reconcile(repair=repair)
+
+    found = run(compare())
+    if json:
+        emit(as_data(found))
+    else:
+        typer.echo(render(found))
+    if len(found.differences) > found.repaired:
+        raise typer.Exit(Exit.FINDING)
+
+
+@app.command()
+def letters(ctx: typer.Context, *, json: Json = False) -> None:
+    """List the cases that could not be stored, and why."""
+    from observability.ledger.letters import read_letters
+    from observability.ledger.store import Ledger
+
+    ledger = Ledger(setup(ctx).settings.ledger_url)
+    ledger.check()
+    found = read_letters(ledger)
+    if json:
+        emit({"letters": found})
+    else:
+        for letter in found:
+            typer.echo(f"{letter['case_id']}  {letter['reason']}  (tried {letter['attempts']} time(s))")
+        typer.echo(f"{len(found)} dead letter(s)." + (" They are tried again after an upgrade." if found else ""))
+    if found:
         raise typer.Exit(Exit.FINDING)

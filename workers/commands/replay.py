@@ -30,7 +30,7 @@ def replay(
     ctx: typer.Context,
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help=f"Histories, or folders of them. By default {STORED}.", metavar="PATH..."),
+        typer.Argument(help=f"Histories, or folders of them. By default {STORED}.", metavar="PATH"),
     ] = None,
     *,
     from_engine: Annotated[bool, typer.Option("--from-engine", help="Replay the engine's cases, open and closed.")] = (

@@ -71,21 +71,20 @@ def ls(
     table(headers, rows, whole=(0, 2, 3))
     if more:
         line()
-        line(f"These are the {limit} most urgent; there are more: --limit, --unit, --role.")
+        line(f"These are the {limit} most urgent; for others: --limit, --unit, --role")
 
 
 @app.command("show")
 def show(ctx: typer.Context, task: TaskArgument, *, json: Json = False) -> None:
     """Show what a task asks: its input, what led here, and what the answer takes."""
-    from workers.names import find_task, open_tasks
+    from workers.names import find_task, refuse_task
     from workers.task_page import show as show_page
-    from workunits.core.errors import Refused
 
     async def look() -> None:
         async with open_cases(ctx) as cases:
             found = await find_task(cases, task)
             if found.task is None:
-                raise Refused("unknown_task", f"there is no such open task{open_tasks(found.view)}")
+                refuse_task(found.view, "there is no such open task")
             said = await cases.question(found.id)
         if json:
             view = found.view
@@ -207,7 +206,7 @@ async def _deliver(
 ) -> dict[str, Any]:
     """Act, and add to a refusal what is known here."""
     from workers.answers import in_short
-    from workers.names import open_tasks
+    from workers.names import refuse_task
     from workunits.core.errors import BadInput, Refused
 
     try:
@@ -227,7 +226,7 @@ async def _deliver(
         raise
     except Refused as refused:
         if refused.code == "unknown_task":
-            raise Refused(refused.code, f"{refused}{open_tasks(found.view)}") from None
+            refuse_task(found.view, str(refused))
         raise
 
 

@@ -14,7 +14,20 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from .gate_code import is_in_place, names_in_code
-from .gate_facts import Found, budget, fact, is_function, is_model, is_number, is_role, is_text, members, name_of, shown
+from .gate_facts import (
+    Found,
+    budget,
+    declares,
+    fact,
+    is_function,
+    is_model,
+    is_number,
+    is_role,
+    is_text,
+    members,
+    name_of,
+    shown,
+)
 from .gate_learning import learning_doubts, learning_problems
 from .gate_logic import rule_problems, step_problems
 from .gate_words import statement_doubts
@@ -49,7 +62,7 @@ class Problem:
 def examine(cls: type[Any]) -> list[Problem]:
     """Everything that a class leaves undecided, in the order of the four elements."""
     found = [problem for element, find in _FINDERS.items() for problem in _all(element, find, cls)]
-    hints = {} if hasattr(cls, "unit_name") else clues(cls)
+    hints = {} if declares(cls, "unit_name") else clues(cls)
     # Each hint once, where the whole element is missing.
     return [
         replace(problem, remedy=f"{problem.remedy}.{hints.pop(problem.element)}")
@@ -69,7 +82,7 @@ def _all(element: Element, find: Callable[[type[Any]], Iterator[Problem]], cls: 
 
 def _definition(cls: type[Any]) -> Iterator[Problem]:
     name, version = fact(cls, "unit_name"), fact(cls, "version")
-    if name is None and not hasattr(cls, "unit_name"):
+    if name is None and not declares(cls, "unit_name"):
         remedy = f'Derive it: class {cls.__name__}(WorkUnit, name="...", version="1")'
         yield Problem("definition", "class", "it is no WorkUnit", remedy)
         return

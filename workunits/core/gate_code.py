@@ -16,7 +16,7 @@ def names_in_code(cls: type[Any]) -> set[str]:
     bases = [base for base in cls.__mro__ if base is not object and not base.__module__.startswith(_OURS)]
     members = [member for base in bases for member in vars(base).values()]
     file = vars(sys.modules[cls.__module__]) if cls.__module__ in sys.modules else {}
-    members += [member for member in file.values() if getattr(member, "__module__", None) == cls.__module__]
+    members += [m for m in file.values() if isinstance(m, FunctionType) and m.__module__ == cls.__module__]
     return {name for member in members for code in _codes_of(member) for name in _names(code)}
 
 
@@ -33,7 +33,7 @@ def _codes_of(member: object) -> Iterator[CodeType]:
         member = member.__func__
     accessors = (member.fget, member.fset, member.fdel) if isinstance(member, property) else (member,)
     for function in accessors:
-        plain = inspect.unwrap(function) if callable(function) else function
+        plain = inspect.unwrap(function) if isinstance(function, FunctionType) else function
         if isinstance(plain, FunctionType):
             yield plain.__code__
 

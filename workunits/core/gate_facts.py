@@ -34,6 +34,11 @@ def fact(cls: type[Any], name: str) -> Any:
         return None
 
 
+def declares(cls: type[Any], name: str) -> bool:
+    """Whether a class or one of its bases has a member of that name."""
+    return any(name in vars(base) for base in cls.__mro__)
+
+
 def is_model(candidate: object) -> TypeGuard[type[BaseModel]]:
     """Whether it is a pydantic model with fields of its own."""
     return inspect.isclass(candidate) and issubclass(candidate, BaseModel) and candidate is not BaseModel

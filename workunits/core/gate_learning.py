@@ -46,10 +46,10 @@ def learning_problems(learning: Learning) -> Iterator[Found]:
 def learning_doubts(learning: Learning, steps: Sequence[Step[Any, Any]]) -> Iterator[Found]:
     """What in the learning loop looks like a slip, although it can be read."""
     measures = [m for m in members(learning.measures) or () if isinstance(m, Measure) and _known(m)]
-    for measure in measures:
-        if measure.at_most is not None and measure.name in _MORE_IS_BETTER:
+    for measure in (m for m in measures if (m.at_most is None) != (m.at_least is None)):
+        if measure.at_least is None and measure.name in _MORE_IS_BETTER:
             yield f"measures.{measure.name}", "its target is a ceiling, and more is better", "Write at_least=..."
-        if measure.at_least is not None and measure.name in _LESS_IS_BETTER:
+        if measure.at_most is None and measure.name in _LESS_IS_BETTER:
             yield f"measures.{measure.name}", "its target is a floor, and less is better", "Write at_most=..."
     rates = mapping(learning.rates) or {}
     if not rates and any(measure.name == "cost_per_outcome" for measure in measures):

@@ -148,17 +148,17 @@ class Desk:
             if name != MESSAGE:
                 raise Refused("unknown_message", f"only {MESSAGE!r} is understood")
             action = read(Action, args)
-            fingerprint = _fingerprint(action)
+            print_ = fingerprint(action)
             before = self._acted.get(action.action_id)
             if before:
-                if before.hash != fingerprint:
+                if before.hash != print_:
                     raise Refused("action_id_reused", "the same action id came before with other content")
-                return action, fingerprint, ""
+                return action, print_, ""
             task = self.tasks.get(action.task_id)
             if task is None:
                 raise Refused("unknown_task", "there is no such task in this case")
             judge(task, action, self._now())
-            return action, fingerprint, self._answer(task, action)
+            return action, print_, self._answer(task, action)
         except BadInput as error:
             raise ApplicationError(str(error), {"field": error.field}, type=error.code, non_retryable=True) from None
         except Refused as error:
@@ -172,12 +172,14 @@ class Desk:
                 parse(self._steps[task.step].gives, body.encode())
             except BadInput as error:
                 field = f"body.{error.field}" if error.field else "body"
-                raise BadInput(str(error).removeprefix(f"{error.field}: "), field=field, code=error.code) from None
+                raise BadInput(
+                    str(error).removeprefix(f"{error.field or 'body'}: "), field=field, code=error.code
+                ) from None
         elif action.body:
             raise BadInput(f"{action.action!r} takes no body", field="body")
         return body
 
-    def _apply(self, action: Action, fingerprint: str, body: str) -> dict[str, Any]:
+    def _apply(self, action: Action, print_: str, body: str) -> dict[str, Any]:
         before = self._acted.get(action.action_id)
         if before:
             return {"task_id": f"{self.record.case}/{before.task}", "state": before.state, "revision": before.revision}
@@ -196,7 +198,7 @@ class Desk:
         acted = Acted(
             at=self.record.offset(counts),
             id=action.action_id,
-            hash=fingerprint,
+            hash=print_,
             task=work.key,
             action=action.action,
             by=action.actor,
@@ -246,7 +248,7 @@ def _stop(work: Work, at: int) -> None:
         work.since = None
 
 
-def _fingerprint(action: Action) -> str:
-    """Of what the sender asked for; a repetition may carry a newer time or revision."""
+def fingerprint(action: Action) -> str:
+    """A hash of what the sender asked for; a repetition may carry a newer time or revision."""
     content = action.model_dump_json(exclude={"sent_at", "revision"})
     return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -93,11 +93,16 @@ class Clock:
 
     def settle(self, closed: int) -> None:
         """At the close, state the breach by times alone, whichever of timer and answer came first."""
-        record = self._record
+        record, now = self._record, self._record.offset(workflow.now())
+        # What fires in the very task that closes the case was due after it, and nobody has seen it.
+        record.rungs = [rung for rung in record.rungs if rung.due <= closed or rung.at < now]
+        if record.warned is not None and record.warned > closed:
+            record.warned = None
         late = closed > record.due
         if late and record.breached is None:
             record.breached = record.due
             record.rungs.append(Rung(rung="deadline", due=record.due, at=closed))
         elif not late and record.breached is not None:
             record.breached = None
-            record.rungs.append(Rung(rung="withdrawn", due=record.due, at=record.offset(workflow.now())))
+            if any(rung.rung == "deadline" for rung in record.rungs):
+                record.rungs.append(Rung(rung="withdrawn", due=record.due, at=now))

@@ -87,8 +87,9 @@ def read(model: type[M], args: Sequence[Any], *, limit: int = BODY_LIMIT) -> M:
 def _explain(error: ValidationError) -> str:
     """Every misfit as `path: expectation`; the first one's path is the error's field."""
     faults = error.errors(include_url=False, include_input=False, include_context=False)
-    shown = [f"{_path(fault['loc'])}: {fault['msg']}" for fault in faults[:FAULTS_SHOWN]]
-    first = faults[0]["msg"] if _first_field(error) else shown[0]
+    said = [fault["msg"].removeprefix("Value error, ") for fault in faults[:FAULTS_SHOWN]]
+    shown = [f"{_path(fault['loc'])}: {words}" for fault, words in zip(faults, said, strict=False)]
+    first = said[0] if _first_field(error) else shown[0]
     more = f"; and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
     return "; ".join([first, *shown[1:]]) + more
 

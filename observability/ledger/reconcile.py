@@ -1,0 +1,208 @@
+"""Reconciling: proves that the ledger says of every case what Temporal says, for all that Temporal still knows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+from temporalio.client import Client, WorkflowExecution
+from temporalio.service import RPCError, RPCStatusCode
+
+from observability.ledger.ending import UNKNOWN
+from observability.ledger.intake import Intake
+from observability.ledger.rows import CaseRows, rows_of
+from observability.ledger.seeing import see
+from observability.ledger.store import Ledger
+from observability.ledger.tables import cases, tasks
+from workunits.cases import UnreadableError
+from workunits.registry import Catalog
+
+PAGE = 500
+_SETTLE = 3.0
+"""Seconds after which a difference counts: the follower may just be on its way."""
+_OF_THE_LEDGER = {"written_at", "first_close", "first_closed_at", "forgotten_at", "definition", "cost", "currency"}
+"""Columns that do not follow from what the engine says."""
+_ERASABLE = {"record", "why", "cancelled_by"}
+_GROWING = {"cycle_us", "lead_us"}
+"""With every part of the elapsed time, these move while a case is open."""
+
+Group = tuple[str, str, str]
+"""Unit, version, and state or close."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One case of which the two do not say the same."""
+
+    case: str
+    what: str
+    """`missing`, `differs`, `unreadable` or `not in the engine`."""
+    columns: tuple[str, ...] = ()
+
+
+@dataclass
+class Reconciliation:
+    """What came of it."""
+
+    engine: Counter[Group] = field(default_factory=Counter)
+    ledger: Counter[Group] = field(default_factory=Counter)
+    """Of the same cases."""
+    differences: list[Difference] = field(default_factory=list)
+    outlived: int = 0
+    """Closed cases that the engine has forgotten and the ledger keeps."""
+    repaired: int = 0
+
+
+class Reconciler:
+    """Compares one namespace with the ledger."""
+
+    def __init__(self, client: Client, ledger: Ledger, catalog: Catalog) -> None:
+        """Prepare; see `reconcile`."""
+        self._client = client
+        self._ledger = ledger
+        self._intake = Intake(client, ledger, catalog)
+
+    async def reconcile(self, *, repair: bool = False, settle: float = _SETTLE) -> Reconciliation:
+        """Compare every case.
+
+        Args:
+            repair: Write again what differs.
+            settle: Seconds after which a difference is looked at once more.
+
+        Raises:
+            LedgerUnavailableError, RPCError.
+        """
+        found = Reconciliation()
+        units = await asyncio.to_thread(self._units)
+        names = ", ".join(f"'{unit}'" for unit in units)
+        listing = self._client.list_workflows(
+            f"WorkflowType IN ({names}) AND ExecutionStatus != 'ContinuedAsNew'", page_size=PAGE
+        )
+        doubtful: dict[str, WorkflowExecution] = {}
+        latest: dict[str, datetime] = {}
+        while True:
+            await listing.fetch_next_page()
+            page = _latest(listing.current_page or (), latest)
+            doubtful |= await self._compare(page, found)
+            if not listing.next_page_token:
+                break
+        if doubtful:
+            await asyncio.sleep(settle)
+            await self._look_again(list(doubtful), found)
+        await self._extra(latest, found)
+        if repair and found.differences:
+            found.repaired = await self._repair(found.differences)
+        return found
+
+    async def _compare(self, page: Sequence[WorkflowExecution], found: Reconciliation) -> dict[str, WorkflowExecution]:
+        """Count a page, and give those cases that differ."""
+        rows, unreadable = await self._rows(page)
+        there = await asyncio.to_thread(self._there, [execution.id for execution in page])
+        for case in page:
+            if case.id in rows:
+                made = rows[case.id].case
+                found.engine[made["unit"], made["version"], made["state"]] += 1
+            if case.id in there:
+                row = there[case.id]
+                found.ledger[row["unit"], row["version"], row["state"]] += 1
+        differing = {case for case, made in rows.items() if _differences(made, there.get(case)) is not None}
+        return {execution.id: execution for execution in page if execution.id in differing | unreadable}
+
+    async def _look_again(self, doubtful: Sequence[str], found: Reconciliation) -> None:
+        """What still differs when the follower has had its time is a difference."""
+        for start in range(0, len(doubtful), PAGE):
+            executions = [e for e in [await self._described(c) for c in doubtful[start : start + PAGE]] if e]
+            rows, unreadable = await self._rows(executions)
+            there = await asyncio.to_thread(self._there, list(rows))
+            found.differences += [Difference(case, "unreadable") for case in sorted(unreadable)]
+            for case, made in rows.items():
+                columns = _differences(made, there.get(case))
+                if columns is not None:
+                    found.differences.append(Difference(case, "differs" if case in there else "missing", columns))
+
+    async def _rows(self, page: Iterable[WorkflowExecution]) -> tuple[dict[str, CaseRows], set[str]]:
+        now = datetime.now(UTC)
+        rows, unreadable = {}, set()
+        for execution in page:
+            try:
+                seen = await see(self._client, execution)
+                rows[seen.case] = rows_of(seen, now, self._intake.definitions.get(seen.unit))
+            except (UnreadableError, ValueError, TypeError, KeyError, OverflowError):
+                unreadable.add(execution.id)
+        return rows, unreadable
+
+    async def _extra(self, known: Mapping[str, object], found: Reconciliation) -> None:
+        """Rows of which the engine says nothing: closed ones have outlived it, open ones are a difference."""
+        for case, is_open in await asyncio.to_thread(self._all):
+            if case in known:
+                continue
+            if not is_open:
+                found.outlived += 1
+            elif await self._described(case) is None:
+                found.differences.append(Difference(case, "not in the engine"))
+
+    async def _repair(self, differences: Sequence[Difference]) -> int:
+        executions = [e for e in [await self._described(one.case) for one in differences] if e]
+        return (await self._intake.take(executions, again=True)).written
+
+    async def _described(self, case: str) -> WorkflowExecution | None:
+        try:
+            return await self._client.get_workflow_handle(case).describe()
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return None
+            raise
+
+    # -- in a thread: what talks to the database
+
+    def _units(self) -> list[str]:
+        with self._ledger.read() as connection:
+            return self._intake.units(connection)
+
+    def _there(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        with self._ledger.read() as connection:
+            rows = connection.execute(select(cases).where(cases.c.case_id.in_(ids))).mappings()
+            there = {row["case_id"]: dict(row) for row in rows}
+            open_tasks = select(tasks.c.case_id, tasks.c.task_id, tasks.c.state, tasks.c.revision, tasks.c.owner)
+            for row in connection.execute(open_tasks.where(tasks.c.case_id.in_(ids), tasks.c.open)):
+                there[row.case_id].setdefault("open_tasks", set()).add((row.task_id, row.state, row.revision))
+        return there
+
+    def _all(self) -> list[tuple[str, bool]]:
+        with self._ledger.read() as connection:
+            rows = connection.execute(select(cases.c.case_id, cases.c.close))
+            return [(row.case_id, row.close is None) for row in rows]
+
+
+def _latest(page: Iterable[WorkflowExecution], latest: dict[str, datetime]) -> list[WorkflowExecution]:
+    """The executions of a page that are the newest run of their case so far; newest come first in a listing."""
+    chosen = []
+    for execution in page:
+        there = latest.get(execution.id)
+        if there is None or execution.start_time > there:
+            latest[execution.id] = execution.start_time
+            chosen.append(execution)
+    return chosen
+
+
+def _differences(made: CaseRows, there: Mapping[str, Any] | None) -> tuple[str, ...] | None:
+    """The columns in which a row is not what it should be; None when it is."""
+    if there is None:
+        return ()
+    ignored = set(_OF_THE_LEDGER) | (_ERASABLE if there["forgotten_at"] or there["record"] is None else set())
+    if made.case["close"] is None:
+        ignored |= _GROWING | {name for name in made.case if name.endswith("_us")}
+    wrong = [
+        name
+        for name, value in made.case.items()
+        if name not in ignored and there[name] != value and not (name == "version" and value == UNKNOWN)
+    ]
+    open_tasks = {(row["task_id"], row["state"], row["revision"]) for row in made.tasks if row["open"]}
+    if open_tasks != there.get("open_tasks", set()):
+        wrong.append("tasks")
+    return tuple(wrong) or None

@@ -1,0 +1,187 @@
+"""`make record`: stores the histories that tests/replay lacks; those that are there stay as they are.
+
+The two units come from the demo, run as `workunits demo` runs it. The units of tests/lab get an engine on which a
+run is long after a few actions, so that one of its cases goes on as a new run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.testing import TimeSkipper
+from temporalio.worker import Worker
+
+from activities import customer_onboarding
+from tests.lab import performers as lab_performers
+from tests.lab.contracts import Decision, Facts, Request
+from tests.lab.units import Pair, Ruled, Sequence
+from tests.replay import performers
+from tests.replay.planted import Planted
+from workers.attributes import register_attributes
+from workers.catalog import OWN
+from workers.connect import connect
+from workers.demo import Audience, play
+from workers.demo_cases import SCRIPTS
+from workers.embedded import Engine, Plan
+from workers.performers import resources
+from workers.recording import record
+from workers.settings import Settings
+from workunits.cases import CaseView
+from workunits.catalog.customer_onboarding import CustomerOnboarding
+from workunits.client import QUEUE, Cases
+from workunits.contracts.customer_onboarding import Application, RiskSummary
+from workunits.contracts.customer_onboarding import Decision as OnboardingDecision
+from workunits.performs import collect, match
+from workunits.registry import Catalog, Package
+from workunits.testing import Answer, Lab, Skipper, drive
+
+HERE = Path(__file__).parent
+LAB = HERE / "lab"
+RUN_IS_LONG = 60
+"""Events, where a server by itself says 4,096."""
+PLANTED = Package("planted", (Planted,), ("tests.lab.contracts",), ())
+OTHERS = Package("lab", (Pair, Ruled, Sequence), ("tests.lab.contracts",), ())
+
+GRANT, REFUSE = Decision(decision="grant"), Decision(decision="refuse", reason="too risky")
+FACTS = Facts(risk="by hand")
+LATE = timedelta(hours=30)
+PATIENCE = 20.0
+
+
+class ShortRuns(Engine):
+    """An engine on which a case soon goes on as a new run."""
+
+    def _command(self) -> Iterator[str]:
+        yield from super()._command()
+        yield from ("--dynamic-config-value", f"limit.historyCount.suggestContinueAsNew={RUN_IS_LONG}")
+
+
+async def main() -> None:
+    """Record both, and say what was stored."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        await record_units(folder)
+        await record_lab(folder)
+
+
+async def record_units(folder: Path) -> None:
+    """Play the demo, then look at what it left on its engine."""
+    settings = Settings(state=folder / "state", data=folder / "data")
+    played = await play(settings, Audience())
+    async with Engine(Plan(played.folder, usual_ports=False, ui=False, skip_time=True)) as engine:
+        client = await connect(settings, Catalog([OWN]), address=engine.address)
+        await _record(client, Catalog([OWN]), HERE)
+    await record_silent_model(folder)
+
+
+async def record_silent_model(folder: Path) -> None:
+    """The one way through the units that the demo does not show: no model answers, and a person writes the summary."""
+    settings = Settings(data=folder / "silent")
+    settings.data.mkdir()
+    script = next(script for script in SCRIPTS if script.unit == CustomerOnboarding.unit_name)
+    async with Lab(performers=[customer_onboarding], resources=resources(settings)) as lab:
+        answers = {
+            CustomerOnboarding.SUMMARISE: ConnectionError("the model is down"),
+            CustomerOnboarding.SUMMARISE_BY_HAND: RiskSummary(level="low", summary="One employer, one salary."),
+            CustomerOnboarding.DECIDE: OnboardingDecision(verdict="approve"),
+        }
+        await lab.run(CustomerOnboarding, Application.model_validate_json(script.data), answers)
+        await _record(lab.client, Catalog([OWN]), HERE)
+
+
+async def record_lab(folder: Path) -> None:
+    """Drive a few cases of the tests' own units."""
+    settings = Settings(state=folder / "lab", data=folder / "lab")
+    catalog = Catalog([PLANTED, OTHERS])
+    async with ShortRuns(Plan(folder / "lab", persistent=False, usual_ports=False, ui=False, skip_time=True)) as engine:
+        client = await connect(settings, catalog, address=engine.address)
+        await register_attributes(client)
+        async with _served(client, catalog) as stage:
+            await stage.close_in_every_way()
+            await stage.run("ruled", "look odd", look_by_hand=FACTS)
+            await stage.run("pair", left=GRANT, right=GRANT)
+            await stage.run_on("sequence")
+        await _record(client, catalog, LAB)
+
+
+@asynccontextmanager
+async def _served(client: Client, catalog: Catalog) -> AsyncIterator[Stage]:
+    steps = [step for unit in catalog for step in unit.steps]
+    found = collect([performers, lab_performers], {})
+    own = {step.activity for step in steps}
+    activities = [p.as_activity() for p in match(steps, [p for p in found if p.step.activity in own])]
+    async with Worker(client, task_queue=QUEUE, workflows=list(catalog), activities=activities):
+        yield Stage(client, catalog)
+
+
+class Stage:
+    """Runs cases of the tests' units."""
+
+    def __init__(self, client: Client, catalog: Catalog) -> None:
+        self._client = client
+        self._cases = Cases(client, catalog)
+        self._skipper = Skipper(TimeSkipper(client))
+        self._number = 0
+
+    async def close_in_every_way(self) -> None:
+        """Every way of closing of the planted unit."""
+        await self.run("planted", decide=GRANT)
+        await self.run("planted", decide=Answer(GRANT, after=LATE))
+        await self.run("planted", decide=REFUSE)
+        await self.run("planted")
+        await self.run("planted", "broken")
+        await self.run("planted", "odd", look_by_hand=FACTS, decide=GRANT)
+        await self.run("planted", "no advice", advise_by_hand=FACTS, decide=GRANT)
+        await self._cancel(await self._start("planted", ""))
+        misfit = await self._client.start_workflow("planted", {"amount": "much"}, id="planted:misfit", task_queue=QUEUE)
+        await drive(self._cases, self._skipper, misfit.id, {})
+
+    async def run(self, unit: str, mood: str = "", **people: Answer | Decision | Facts) -> None:
+        """Run a case to its close; a task without an answer expires."""
+        answers = {step: given if isinstance(given, Answer) else Answer(given) for step, given in people.items()}
+        await drive(self._cases, self._skipper, await self._start(unit, mood), answers)
+
+    async def run_on(self, unit: str) -> None:
+        """Have someone take up and put down a task until the case goes on as a new run, then finish it."""
+        case = await self._start(unit, "")
+        while (view := await self._cases.show(case)).record is None or view.record.runs == 1:
+            for task in view.tasks:
+                action = "claim" if task.state == "ready" else "release"
+                await self._cases.act(task.id, action, actor="ann", roles=[task.role])
+        await drive(self._cases, self._skipper, case, {"first": Answer(GRANT), "last": Answer(GRANT)})
+
+    async def _start(self, unit: str, mood: str) -> str:
+        self._number += 1
+        case = Request(request=f"R-{self._number}", mood=mood)
+        return (await self._cases.start(unit, case.model_dump_json().encode())).case
+
+    async def _cancel(self, case: str) -> None:
+        await self._until(case, lambda view: view.tasks)
+        await self._cases.cancel(case, actor="ann", reason="it came in twice")
+        await self._until(case, lambda view: not view.is_open)
+
+    async def _until(self, case: str, look: Callable[[CaseView], object]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                if look(await self._cases.show(case)):
+                    return
+                await asyncio.sleep(0.01)
+
+
+async def _record(client: Client, catalog: Catalog, folder: Path) -> None:
+    done = await record(client, catalog, folder, list(catalog))
+    for path in done.stored:
+        print(f"stored {path.relative_to(HERE)}")  # noqa: T201, this is a command
+    for unit, way in done.missing:
+        if catalog.packages == (OWN,):  # of the others a few are enough
+            print(f"still missing: {unit} {way}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
