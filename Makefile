@@ -115,6 +115,10 @@ imports: setup
 test: setup system-tools  ## Run the tests
 	@$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: record
+record: setup  ## Store the replay histories that tests/replay lacks; none is overwritten
+	@$(BIN)/python -m tests.replay.record
+
 .PHONY: format
 format: setup  ## Format the code and apply the safe fixes
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -15,7 +15,7 @@ from temporalio.worker import Worker
 
 from tests.lab import performers
 from tests.lab.freight import Freighter
-from tests.lab.terms import Keyless, Terms, Tight
+from tests.lab.terms import Crowd, Keyless, Terms, Tight
 from tests.lab.units import UNITS
 from workunits.cases import CaseView
 from workunits.client import QUEUE, Cases, Started
@@ -25,7 +25,7 @@ from workunits.performs import collect, match
 from workunits.registry import Catalog, Package
 from workunits.testing import Lab
 
-ALL: tuple[type[WorkUnit], ...] = (*UNITS, Freighter, Keyless, Terms, Tight)
+ALL: tuple[type[WorkUnit], ...] = (*UNITS, Crowd, Freighter, Keyless, Terms, Tight)
 PACKAGE = Package("tests", ALL, ("tests.lab.contracts",), ("tests.lab.performers",))
 
 

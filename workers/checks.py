@@ -91,8 +91,11 @@ async def versions(client: Client) -> Sequence[Finding]:
     return [Finding("versions", "ok", message)]
 
 
-async def clock(client: Client) -> Sequence[Finding]:
-    """This machine's clock against the server's, which it tells only as the time of a poll: so one polls."""
+async def clock_ahead(client: Client) -> tuple[float, float] | None:
+    """By how many seconds this machine's clock is ahead of the server's, and how exactly that is known.
+
+    The server tells its time only as that of a poll: so one polls. None when it does not tell even that.
+    """
     queue = TaskQueue(name=_PROBE)
     request = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=queue, identity=_PROBE)
     before = time.time()
@@ -106,8 +109,8 @@ async def clock(client: Client) -> Sequence[Finding]:
                 await asyncio.sleep(0.02)
                 server = await _probed(client, queue)
         after = time.time()
-    except TimeoutError:
-        return [Finding("clock", "warn", "the server does not tell its time", "compare with NTP on both machines")]
+    except (TimeoutError, RPCError):
+        return None
     finally:
         polling.cancel()
         with suppress(RPCError, asyncio.CancelledError):
@@ -115,13 +118,20 @@ async def clock(client: Client) -> Sequence[Finding]:
         # Its end is to reach us while there is still an event loop: later, the SDK's threads abort the process.
         await asyncio.sleep(_SETTLE)
     # It polled somewhere in between; inside that window the clocks agree.
-    ahead = max(before - server, 0.0) or min(after - server, 0.0)
-    message = f"this machine's clock and the server's agree within {abs(ahead) + after - before:.1f} s"
+    return max(before - server, 0.0) or min(after - server, 0.0), after - before
+
+
+def clock(measured: tuple[float, float] | None) -> Finding:
+    """This machine's clock against the server's, as `clock_ahead` measured it."""
+    if measured is None:
+        return Finding("clock", "warn", "the server does not tell its time", "compare with NTP on both machines")
+    ahead, exactly = measured
+    message = f"this machine's clock and the server's agree within {abs(ahead) + exactly:.1f} s"
     if abs(ahead) <= SKEW:
-        return [Finding("clock", "ok", message)]
+        return Finding("clock", "ok", message)
     side = "ahead of" if ahead > 0 else "behind"
     message = f"this machine's clock is {abs(ahead):.0f} s {side} the server's"
-    return [Finding("clock", "fail", message, "synchronise both with NTP: an answer's time is judged by its sender's")]
+    return Finding("clock", "fail", message, "synchronise both with NTP: an answer's time is judged by its sender's")
 
 
 async def _probed(client: Client, queue: TaskQueue) -> float | None:

@@ -22,7 +22,7 @@ import typer
 
 if TYPE_CHECKING:
     from workers.settings import Settings
-    from workunits.client import Cases
+    from workunits.client import Cases, Memory
     from workunits.registry import Catalog
 
 T = TypeVar("T")
@@ -123,7 +123,17 @@ async def open_cases(ctx: typer.Context) -> AsyncIterator[Cases]:
 
     there = setup(ctx)
     client = await connect(there.settings, there.catalog)
-    yield Cases(client, there.catalog, queue=there.settings.queue)
+    yield Cases(client, there.catalog, queue=there.settings.queue, memory=_memory(there.settings))
+
+
+def _memory(settings: Settings) -> Memory | None:
+    """The ledger, where there is one: whoever starts a case asks it for keys that the engine has forgotten."""
+    if not settings.has_ledger:
+        return None
+    from observability.ledger.memory import LedgerMemory
+    from observability.ledger.store import Ledger
+
+    return LedgerMemory(Ledger(settings.ledger_url))
 
 
 def emit(data: Any) -> None:

@@ -84,7 +84,7 @@ def limits(said: Any) -> dict[str, Any]:
 def timer(name: str, said: Any, summary: Payload) -> Deed:
     """A timer: a rung of the SLA, a task's expiry, a pause."""
     label = str(decode(summary) or "") if summary.data else ""
-    return Deed("timer", name, {"length": _span(said.start_to_fire_timeout), "for": label}, label)
+    return Deed("timer", name, {"length": said.start_to_fire_timeout.ToMicroseconds(), "for": label}, label)
 
 
 def writing(kind: str, fields: Mapping[str, Payload]) -> Deed:

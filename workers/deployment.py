@@ -6,11 +6,12 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.enums.v1 import TaskQueueType, WorkerStatus
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
     DescribeWorkerDeploymentRequest,
+    ListWorkersRequest,
     SetWorkerDeploymentCurrentVersionRequest,
 )
 from temporalio.client import Client
@@ -23,6 +24,7 @@ PATIENCE = 30.0
 _POLL = 0.1
 _FRESH = 120.0
 """Seconds after which a poller that was not seen counts as gone; a long poll takes 60."""
+_GOING = (WorkerStatus.WORKER_STATUS_SHUTTING_DOWN, WorkerStatus.WORKER_STATUS_SHUTDOWN)
 _NOT_YET = (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.ABORTED)
 
 
@@ -97,7 +99,7 @@ async def make_current(client: Client, name: str, build: str, *, patience: float
         await asyncio.sleep(_POLL)
 
 
-async def pollers(client: Client, queue: str, build: str | None, *, cases: bool) -> int:
+async def pollers(client: Client, queue: str, build: str | None, *, cases: bool, ahead: float = 0.0) -> int:
     """How many workers poll a queue now.
 
     Args:
@@ -105,15 +107,33 @@ async def pollers(client: Client, queue: str, build: str | None, *, cases: bool)
         queue: The task queue.
         build: Only workers of this build; all when None.
         cases: Whether those for cases are meant, or those for machine steps.
+        ahead: Seconds by which our clock is ahead of the engine's.
     """
     kind = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW if cases else TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
     said = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind)
     )
-    now = time.time()
+    gone = await _stopped(client, queue)
+    now = time.time() - ahead
     return sum(
         1
         for poller in said.pollers
-        if now - poller.last_access_time.ToNanoseconds() / 1e9 < _FRESH
+        if poller.identity not in gone
+        and now - poller.last_access_time.ToNanoseconds() / 1e9 < _FRESH
         and (build is None or poller.deployment_options.build_id == build)
     )
+
+
+async def _stopped(client: Client, queue: str) -> set[str]:
+    """The workers that said good-bye: the engine goes on to list them as pollers for minutes."""
+    request = ListWorkersRequest(namespace=client.namespace, query=f"TaskQueue = '{queue}'")
+    gone: set[str] = set()
+    try:
+        while True:
+            said = await client.workflow_service.list_workers(request)
+            gone.update(worker.worker_identity for worker in said.workers if worker.status in _GOING)
+            if not said.next_page_token:
+                return gone
+            request.next_page_token = said.next_page_token
+    except RPCError:  # an older server: it takes a few minutes to know
+        return gone

@@ -16,8 +16,10 @@ from workunits.core.spec import Elapsed
 NOTHING = "nothing"
 _WORDS = "why"
 """Written for people, in the record: better wording breaks no case."""
-_OFFSETS = ("due", "at", "ready", "claimed", "done", "since", "closed", "warned", "breached")
-"""Numbers of a record that are microseconds since the case's start."""
+_MICROSECONDS = ("length", "due", "at", "ready", "claimed", "done", "since", "closed", "warned", "breached")
+"""Numbers, of timers and of a record, that are lengths of time."""
+_EXACT = timedelta(minutes=1)
+"""Longer times are said to the second."""
 _SHOWN = 80
 
 
@@ -104,7 +106,8 @@ def _values(path: str, there: Any, here: Any) -> Iterator[tuple[str, Any, Any]]:
 def _say(path: str, value: Any) -> str:
     if value is None:
         return NOTHING
-    if isinstance(value, int) and path.rpartition(".")[2] in _OFFSETS:
-        return str(Elapsed(timedelta(microseconds=value)))
+    if isinstance(value, int) and path.rpartition(".")[2] in _MICROSECONDS:
+        length = timedelta(microseconds=value)
+        return str(Elapsed(timedelta(seconds=round(length.total_seconds())) if length > _EXACT else length))
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

@@ -8,9 +8,10 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from workers.address import UnreachableError, find_address
-from workers.checks import Finding, attributes, clock, namespace, performers, shadows, versions
+from workers.checks import Finding, attributes, clock, clock_ahead, namespace, performers, shadows, versions
 from workers.connect import connect
 from workers.console import Setup
+from workers.ledger_checks import ledger
 from workers.wedged import wedged_cases
 from workers.wiring import builds, queues
 
@@ -34,14 +35,17 @@ async def examine(setup: Setup) -> list[Finding]:
     except UnreachableError as error:
         return [Finding("engine", "fail", str(error)), *found]
     found.insert(0, Finding("engine", "ok", f"answers at {where}"))
+    measured = await clock_ahead(client)
+    found.append(clock(measured))
+    ahead = measured[0] if measured else 0.0
     checks: dict[str, _Check] = {
         "namespace": lambda: namespace(client),
         "attributes": lambda: attributes(client),
         "versions": lambda: versions(client),
-        "clock": lambda: clock(client),
-        "queue": lambda: queues(client, settings, catalog),
-        "build": lambda: builds(client, settings),
+        "queue": lambda: queues(client, settings, catalog, ahead=ahead),
+        "build": lambda: builds(client, settings, ahead=ahead),
         "cases": lambda: wedged_cases(client, catalog),
+        "ledger": lambda: ledger(client, settings),
     }
     for name, check in checks.items():
         found += await _checked(name, check, client)

@@ -203,7 +203,7 @@ class Engine:
                 # A group of its own: Ctrl-C in the terminal reaches us first, and we end the workers before it.
                 start_new_session=True,
             )
-        self._lock.sign(self.pid, self.port)
+        self._lock.sign(self.port)
 
     def _command(self) -> Iterator[str]:
         plan, (http, metrics) = self.plan, self._others

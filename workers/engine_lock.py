@@ -64,10 +64,10 @@ class Lock:
             raise
         self._file = file
 
-    def sign(self, pid: int, port: int) -> None:
-        """Note which server holds it, for those who come after."""
+    def sign(self, port: int) -> None:
+        """Note who holds it, for those who come after: this process, for a server that it ends."""
         os.ftruncate(self._file, 0)
-        os.pwrite(self._file, json.dumps({"pid": pid, "port": port}).encode(), 0)
+        os.pwrite(self._file, json.dumps({"pid": os.getpid(), "port": port}).encode(), 0)
 
     def release(self) -> None:
         """Let go of it; a server that lives on still holds it."""

@@ -23,6 +23,8 @@ from workunits.core.errors import WorkUnitsError
 
 FILE = Path("workunits.toml")
 PREFIX = "WORKUNITS_"
+LEDGER_FILE = "ledger.sqlite"
+"""The ledger's file in the state folder, unless `WORKUNITS_LEDGER` names another place."""
 _OTHERS = ("WORKUNITS_CONFIG", "WORKUNITS_DEBUG")
 """Variables with our prefix that the command line reads by itself."""
 
@@ -113,7 +115,12 @@ class Settings(BaseSettings):
     @property
     def ledger_url(self) -> str:
         """Where the ledger is; may hold a password."""
-        return self.ledger.get_secret_value() if self.ledger else f"sqlite:///{self.state / 'ledger.sqlite'}"
+        return self.ledger.get_secret_value() if self.ledger else f"sqlite:///{self.state / LEDGER_FILE}"
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether a ledger is configured, or has been made where it is by default."""
+        return self.ledger is not None or (self.state / LEDGER_FILE).exists()
 
     @property
     def separate_queues(self) -> dict[str, str]:

@@ -89,18 +89,24 @@ async def _seed(cases: Cases) -> None:
 
     from workers.demo_cases import SEED_CASES
 
-    known = [(unit, data) for unit, data in SEED_CASES if unit in cases.catalog]
-    new = []
-    for unit, data in known:
-        try:
-            started = await cases.start(unit, to_json(data))
-        except DuplicateCaseError:
-            continue  # of an earlier edition of the demo
-        if not started.existing:
-            new.append(started.case)
-    open_ones = await _settle(cases, new)
-    said = f"{len(new)} demo cases started: {open_ones} wait for people, {len(new) - open_ones} have closed."
-    note(said if new else f"The {len(known)} demo cases were there.")
+    seeds = [(unit, to_json(data)) for unit, data in SEED_CASES if unit in cases.catalog]
+    started = await asyncio.gather(*(_start(cases, unit, data) for unit, data in seeds))
+    new = [case for case in started if case]
+    if not new:
+        note("The demo cases were there.")
+        return
+    note("The demo cases start. One meets a damaged order, to show how a failing step looks.")
+    waiting = await _settle(cases, new)
+    note(f"{len(new)} demo cases started: {waiting} wait for people, {len(new) - waiting} have closed.")
+
+
+async def _start(cases: Cases, unit: str, data: bytes) -> str | None:
+    """Start a case; None when it is there."""
+    try:
+        started = await cases.start(unit, data)
+    except DuplicateCaseError:
+        return None  # of an earlier edition of the demo
+    return None if started.existing else started.case
 
 
 async def _settle(cases: Cases, names: list[str]) -> int:
@@ -148,7 +154,7 @@ async def _supervise(engine: Engine, worker: Child) -> None:
             try:
                 await engine.start()
                 log.info("engine runs again")
-            except EngineError as error:
+            except (EngineError, OSError) as error:
                 log.error("%s", error)
         elif worker.ended is not None:
             await of_worker.wait("worker", f"exit code {worker.ended}")

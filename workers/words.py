@@ -96,4 +96,4 @@ def read_moment(text: str, *, field: str) -> datetime:
         raise BadInput("write a date and time with its zone, such as 2026-01-31T14:05:00Z", field=field)
     if when > datetime.now(UTC):
         raise BadInput("it lies in the future; give the moment at which the request was accepted", field=field)
-    return when
+    return when.astimezone(UTC)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
+import uuid
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
@@ -19,6 +22,7 @@ from workers.attributes import register_attributes
 from workers.build import build_id
 from workers.connect import connect
 from workers.deployment import current_build
+from workers.ledger_checks import refuse_other_schema
 from workers.logs import core_to_log, log
 from workers.performers import load_performers
 from workers.queues import Share, router, shares
@@ -52,6 +56,7 @@ async def serve(settings: Settings, catalog: Catalog, job: Job) -> None:
 
     Raises:
         SettingsError, CatalogError, PerformersError: refuses to start.
+        SchemaError: the ledger's schema is another one than this program's.
         UnreachableError: no engine, no namespace, or search attributes that do not fit.
         WorkerError: the engine or the SDK gave up on it.
     """
@@ -65,7 +70,7 @@ async def serve(settings: Settings, catalog: Catalog, job: Job) -> None:
     parts = shares(settings, catalog, job.executors)
     make_private(settings.data)
     performers = load_performers(settings, [step for part in parts for step in part.steps], catalog.performers)
-    client = await connect(settings, catalog)
+    client, _ = await asyncio.gather(connect(settings, catalog), refuse_other_schema(settings))
     added = await register_attributes(client)
     if added:
         log.info("registered search attributes %s", ",".join(added))
@@ -113,6 +118,7 @@ def make_worker(
         return Worker(
             client,
             task_queue=part.queue,
+            identity=_identity(),
             workflows=list(catalog) if part.cases else [],
             activities=[p.as_activity() for p in performers if p.step.activity in names],
             interceptors=[route] if route else [],
@@ -138,6 +144,12 @@ def deployment_config(settings: Settings, build: str) -> WorkerDeploymentConfig:
         use_worker_versioning=True,
         default_versioning_behavior=VersioningBehavior.PINNED,
     )
+
+
+@cache
+def _identity() -> str:
+    """Whose name the engine shows; never an earlier process's: in containers, pids repeat."""
+    return f"{os.getpid()}@{socket.gethostname()}-{uuid.uuid4().hex[:6]}"
 
 
 def end_with_stdin(stop: asyncio.Event) -> None:

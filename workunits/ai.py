@@ -99,9 +99,11 @@ class Model:
         """
         # In a thread: the first import takes a second, in which people's actions would wait.
         client = await asyncio.to_thread(self._client_for, test_answer)
+        import pydantic_ai
         from pydantic_ai import Agent, UsageLimits
         from pydantic_ai.exceptions import AgentRunError
 
+        pydantic_ai.BANNER_ENABLED = False  # it would stand in the middle of a worker's log
         agent = Agent(
             client,
             output_type=gives,

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from opentelemetry import trace
 from pydantic import BaseModel
@@ -53,12 +53,27 @@ class UnknownCaseError(WorkUnitsError):
 
 
 class DuplicateCaseError(WorkUnitsError):
-    """A case with this business key exists, with another input."""
+    """A case with this business key exists."""
 
-    def __init__(self, case: str, state: str) -> None:
-        """Name the case."""
+    def __init__(self, case: str, state: str, *, forgotten: bool = False) -> None:
+        """Name the case.
+
+        Args:
+            case: Its id.
+            state: How it stands.
+            forgotten: The engine has it no more, and its input cannot be compared.
+        """
         self.case = case
-        super().__init__(f"case {case} exists with another input (it is {state}); show it, or use another business key")
+        what = f"closed: {state}; the engine has forgotten it" if forgotten else f"has another input (it is {state})"
+        super().__init__(f"case {case} exists and {what}; show it, or use another business key")
+
+
+class Memory(Protocol):
+    """Who remembers cases that the engine has forgotten: its retention makes their keys free again."""
+
+    async def closed(self, case: str) -> str | None:
+        """How and when a case closed, in words; None for one that is open or was never there."""
+        ...
 
 
 class UndeliveredError(WorkUnitsError):
@@ -82,17 +97,19 @@ class Started:
 class Cases:
     """Starts, shows, and acts on cases of the catalog's units."""
 
-    def __init__(self, client: Client, catalog: Catalog, *, queue: str = QUEUE) -> None:
+    def __init__(self, client: Client, catalog: Catalog, *, queue: str = QUEUE, memory: Memory | None = None) -> None:
         """Use a connected client that carries the plugin.
 
         Args:
             client: See `workunits.plugin.work_units`.
             catalog: The units that can be started.
             queue: The task queue of their workflows.
+            memory: Who remembers cases beyond the engine's retention.
         """
         self.client = client
         self.catalog = catalog
         self._queue = queue
+        self._memory = memory
 
     async def start(
         self,
@@ -129,6 +146,7 @@ class Cases:
             accepted_at=accepted_at,
         )
         case_id = f"{unit}:{key}"
+        await self._refuse_forgotten(case_id)
         with _tracer.start_as_current_span("workunit.start", attributes={"workunit.unit": unit}):
             try:
                 handle = await self.client.start_workflow(
@@ -145,6 +163,16 @@ class Cases:
             except WorkflowAlreadyStartedError:
                 return await self._existing(case_id, note)
         return Started(case_id, handle.first_execution_run_id or "", existing=False)
+
+    async def _refuse_forgotten(self, case_id: str) -> None:
+        """A key is used once, also after the engine's retention."""
+        said = await self._memory.closed(case_id) if self._memory else None
+        if said is None:
+            return
+        try:
+            await self._describe(case_id)
+        except UnknownCaseError:
+            raise DuplicateCaseError(case_id, said, forgotten=True) from None
 
     async def _existing(self, case_id: str, note: StartNote) -> Started:
         description = await self._describe(case_id)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, literal, select, update
 
-from observability.ledger.keeping import audit
+from observability.ledger.auditing import note_audit
 from observability.ledger.moment import Moment
 from observability.ledger.tables import cases, clocks, steps, tasks
 from workunits.core.parts import PARTS
@@ -59,13 +58,4 @@ def mark_vanished(connection: Connection, gone: Sequence[str], now: datetime) ->
         connection.execute(update(tasks).where(tasks.c.case_id == case, tasks.c.open).values(**closed))
         stopped = {"state": "void" if result == "void" else "stopped", "result": result, "consumed_us": elapsed}
         connection.execute(update(clocks).where(clocks.c.case_id == case).values(**stopped, breached_at=breached))
-        connection.execute(
-            audit.insert().values(
-                audit_id=hashlib.sha256(f"vanished {case} {now}".encode()).hexdigest()[:32],
-                at=now,
-                actor="follower",
-                what="vanished",
-                case_id=case,
-                detail={},
-            )
-        )
+        note_audit(connection, "follower", "vanished", now, case=case)

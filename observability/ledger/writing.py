@@ -87,14 +87,11 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
 
 
-def add_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Insert those rows whose key is not there yet; how many."""
-    before = len(rows)
-    if not rows:
-        return 0
-    keys = [column.name for column in table.primary_key]
-    done = connection.execute(_insert(connection, table).on_conflict_do_nothing(index_elements=keys), list(rows))
-    return done.rowcount if done.rowcount >= 0 else before
+def add_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert those rows whose key is not there yet."""
+    if rows:
+        keys = [column.name for column in table.primary_key]
+        connection.execute(_insert(connection, table).on_conflict_do_nothing(index_elements=keys), list(rows))
 
 
 def insert_all(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

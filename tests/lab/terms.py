@@ -78,3 +78,17 @@ class Tight(WorkUnit, name="tight", version="1", key="request"):
         step = {"before": self.BEFORE, "after": self.AFTER}.get(case.mood, self.OPEN)
         decision = await self.perform(step, case)
         return Result(granted=decision.decision == "grant", overdue=self.overdue)
+
+
+class Crowd(WorkUnit, name="crowd", version="1", key="request"):
+    """As many people at the same time as the case's amount."""
+
+    outcome = OUTCOME
+    learning = Learning(owner="test owner", review=elapsed(days=30), measures=MEASURES)
+
+    ASK = human("ask", Request, Decision, role="clerk", accountable=BOSS)
+
+    async def work(self, case: Request) -> Result:
+        """All decide."""
+        answers = await asyncio.gather(*(self.perform(self.ASK, case) for _ in range(case.amount)))
+        return Result(granted=all(answer.decision == "grant" for answer in answers))

@@ -214,5 +214,9 @@ async def _checks_new_cases(self, case: Request) -> Result:
 
 
 Guarded = after("Guarded", _checks_new_cases, CHECK=CHECK)
+AsItRan = after("AsItRan", version="9")
+AsItIsNow = after("AsItIsNow", _checks_in_between, version="9", CHECK=CHECK)
 NewVersion = after("NewVersion", _without_filing, version="2")
-SameInNewVersion = after("SameInNewVersion", version="2")
+SameInAsItRan = after("AsItRan", version="9")
+AsItIsNow = after("AsItIsNow", _checks_in_between, version="9", CHECK=CHECK)
+NewVersion = after("SameInNewVersion", version="2")

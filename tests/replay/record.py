@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper
@@ -37,9 +38,10 @@ from workunits.catalog.customer_onboarding import CustomerOnboarding
 from workunits.client import QUEUE, Cases
 from workunits.contracts.customer_onboarding import Application, RiskSummary
 from workunits.contracts.customer_onboarding import Decision as OnboardingDecision
+from workunits.core.spec import Step
 from workunits.performs import collect, match
 from workunits.registry import Catalog, Package
-from workunits.testing import Answer, Lab, Skipper, drive
+from workunits.testing import Answer, Canned, Lab, Skipper, drive
 
 HERE = Path(__file__).parent
 LAB = HERE / "lab"
@@ -86,7 +88,7 @@ async def record_silent_model(folder: Path) -> None:
     settings.data.mkdir()
     script = next(script for script in SCRIPTS if script.unit == CustomerOnboarding.unit_name)
     async with Lab(performers=[customer_onboarding], resources=resources(settings)) as lab:
-        answers = {
+        answers: dict[Step[Any, Any], Canned] = {
             CustomerOnboarding.SUMMARISE: ConnectionError("the model is down"),
             CustomerOnboarding.SUMMARISE_BY_HAND: RiskSummary(level="low", summary="One employer, one salary."),
             CustomerOnboarding.DECIDE: OnboardingDecision(verdict="approve"),
@@ -131,7 +133,6 @@ class Stage:
 
     async def close_in_every_way(self) -> None:
         """Every way of closing of the planted unit."""
-        await self.run("planted", decide=GRANT)
         await self.run("planted", decide=Answer(GRANT, after=LATE))
         await self.run("planted", decide=REFUSE)
         await self.run("planted")
@@ -141,6 +142,8 @@ class Stage:
         await self._cancel(await self._start("planted", ""))
         misfit = await self._client.start_workflow("planted", {"amount": "much"}, id="planted:misfit", task_queue=QUEUE)
         await drive(self._cases, self._skipper, misfit.id, {})
+        # Of two that close alike the later one is stored first: the plain course, without any rule.
+        await self.run("planted", decide=Answer(GRANT, after=timedelta(hours=3)))
 
     async def run(self, unit: str, mood: str = "", **people: Answer | Decision | Facts) -> None:
         """Run a case to its close; a task without an answer expires."""

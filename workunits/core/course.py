@@ -83,7 +83,6 @@ class Course:
         carry = Carry.model_validate_json(start[0].payload.data) if info.continued_run_id else None
         if carry:
             self.record, self._done = carry.record, carry.done
-            self.record.runs += 1
             self._case = unit.case_type.model_validate_json(carry.case)
         else:
             try:
@@ -179,7 +178,7 @@ class Course:
         if not isinstance(result, outcome.result):
             raise TypeError(f"work() must return {outcome.result.__name__}, not {type(result).__name__}")
         dumped = result.model_dump(mode="json")
-        if len(result.model_dump_json()) > VALUE_LIMIT:
+        if len(result.model_dump_json().encode()) > VALUE_LIMIT:
             return self._close("failed", "too_large", why=f"the result has over {VALUE_LIMIT} bytes")
         measured = ((quality.name, quality.of_result) for quality in outcome.quality)
         self.record.quality = {name: float(of_result(result)) for name, of_result in measured if of_result}
@@ -264,6 +263,7 @@ class Course:
                 f"{step.name} is not declared in {type(self._unit).__name__}; a unit performs its own steps"
             )
         text = what.model_dump_json()
+        size = len(text.encode())
         work = next((w for w in self.record.steps if w.key == key), None)
         if work is None:
             work = Work(key=key, step=step.name, kind=step.kind, ready=self.at(), redo_of=redo_of)
@@ -274,10 +274,10 @@ class Course:
             self._performing.append(current)
         if step.kind == "human":
             return await self._ask(step, work, text, because)
-        if len(text) > VALUE_LIMIT:
+        if size > VALUE_LIMIT:
             work.done, work.end, work.code = self.at(), "failed", "too_large"
             return Said(code="too_large")
-        await self._room.make(len(text))
+        await self._room.make(size)
         self._machines += 1
         try:
             return await perform_machine_step(self, step, work, what)
@@ -303,7 +303,7 @@ class Course:
         self._desk.changed = False
         tasks = [task.model_dump(mode="json", exclude_defaults=True) for task in self._desk.open_tasks()]
         record = self.record.compact()
-        size = len(self.record.model_dump_json(exclude_defaults=True))
+        size = len(self.record.model_dump_json(exclude_defaults=True).encode())
         fits = size <= (MEMO_HARD_LIMIT if self.record.close == "cancelled" else MEMO_LIMIT)
         if not fits:
             for large in ("steps", "routes", "actions", "rungs", "ignored"):
@@ -334,8 +334,9 @@ class Course:
         self._desk.forget_old_answers()
         open_tasks = {task.id: task for task in self._desk.open_tasks()}
         carry = Carry(case=self._case.model_dump_json(), done=self._done, tasks=open_tasks, record=self.record)
-        if len(carry.model_dump_json()) > CARRY_LIMIT:
+        if len(carry.model_dump_json().encode()) > CARRY_LIMIT:
             raise Ended("failed", "too_large", f"the case carries over {CARRY_LIMIT} bytes; pass data by reference")
+        self.record.runs += 1  # here and not in the next run, which publishes only when something changes
         attributes = [SearchAttributePair(u.key, u.value) for u in self._attributes() if u.value is not None]
         self._publish()
         # An upserted memo does not travel by itself; raw, because an outsider's part of it may not be readable.

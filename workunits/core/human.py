@@ -135,12 +135,18 @@ class Desk:
         """Apply a Signal, or note why it is ignored."""
         self.taken += 1
         try:
-            self._apply(*self._accept(name, args))
+            accepted = self._accept(name, args)
         except ApplicationError as error:
-            self.record.ignored_count += 1
-            if len(self.record.ignored) < IGNORED_KEPT:
-                at = self.record.offset(self._now())
-                self.record.ignored.append(Ignored(at=at, code=error.type or "", why=error.message[:200]))
+            self._ignore(error.type or "", error.message)
+        except Exception as error:  # noqa: BLE001 - a bug in a model's own check: nobody's message may wedge the case
+            self._ignore("check_failed", f"the check of the message failed with {type(error).__name__}")
+        else:
+            self._apply(*accepted)
+
+    def _ignore(self, code: str, why: str) -> None:
+        self.record.ignored_count += 1
+        if len(self.record.ignored) < IGNORED_KEPT:
+            self.record.ignored.append(Ignored(at=self.record.offset(self._now()), code=code, why=why[:200]))
 
     def _accept(self, name: str, args: Sequence[RawValue]) -> tuple[Action, str, str]:
         """Judge one message and change nothing; the action, its hash, and the answer as JSON."""
@@ -156,7 +162,7 @@ class Desk:
                 return action, print_, ""
             task = self.tasks.get(action.task_id)
             if task is None:
-                raise Refused("unknown_task", "there is no such task in this case")
+                raise self._unknown(action.task_id)
             judge(task, action, self._now())
             return action, print_, self._answer(task, action)
         except BadInput as error:
@@ -164,9 +170,17 @@ class Desk:
         except Refused as error:
             raise ApplicationError(str(error), type=error.code, non_retryable=True) from None
 
+    def _unknown(self, task_id: str) -> Refused:
+        """Why there is no such task: only open ones are carried into the next run."""
+        case, _, key = task_id.rpartition("/")
+        was = next((w for w in self.record.steps if w.key == key and w.kind == "human" and w.end), None)
+        if was is None or case != self.record.case:
+            return Refused("unknown_task", "there is no such task in this case")
+        return Refused("closed", f"the task is {'completed' if was.end == 'done' else was.end}")
+
     def _answer(self, task: Task, action: Action) -> str:
         """The body of a completing action, checked against the step's output type."""
-        body = json.dumps(action.body)
+        body = json.dumps(action.body, ensure_ascii=False)
         if action.action == "complete":
             try:
                 parse(self._steps[task.step].gives, body.encode())

@@ -343,3 +343,24 @@ def upgrade() -> None:
     op.create_index("ix_tasks_open_due_at_task_id", "tasks", ["open", "due_at", "task_id"])
     op.create_index("ix_tasks_open_owner_due_at_task_id", "tasks", ["open", "owner", "due_at", "task_id"])
     op.create_index("ix_tasks_open_role_due_at_task_id", "tasks", ["open", "role", "due_at", "task_id"])
+    _only_ever_add("audit")
+
+
+def _only_ever_add(table: str) -> None:
+    """Have the database refuse to change or delete rows, whoever asks."""
+    refuse = f"{table}: rows are only ever added"
+    if op.get_bind().dialect.name == "sqlite":
+        for action in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER {table}_no_{action.lower()} BEFORE {action} ON {table} "
+                f"BEGIN SELECT RAISE(ABORT, '{refuse}'); END"
+            )
+        return
+    op.execute(
+        f"CREATE FUNCTION {table}_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{refuse}'; END $$"
+    )
+    op.execute(
+        f"CREATE TRIGGER {table}_refuse BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_refuse()"
+    )

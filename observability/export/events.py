@@ -1,0 +1,189 @@
+"""The transitions of a case's steps and tasks, named as XES's standard lifecycle model names them.
+
+Between the start of the case and its close, so that the first event is the one and the last event is the other;
+start to complete (less suspend to resume) of a step is its touch time, and schedule to assign (a machine: to start,
+less its retries) its queue, exactly as the ledger has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from observability.export.reading import CaseFile, Row
+
+NEEDED = ("steps", "tasks", "exceptions", "actions")
+"""The parts of a case that its events are made from."""
+CASE = "CASE"
+"""The activity of the case as a whole; no step has such a name, they are lower case."""
+_ABORTED = ("cancelled", "failed")
+"""The closes after which the case as a whole counts as aborted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One transition."""
+
+    at: datetime
+    activity: str
+    """The step, or `CASE`."""
+    instance: str
+    """The performance: the step's name, with `-2`, `-3` when it was performed again; the case's id for `CASE`."""
+    transition: str
+    executor: str | None = None
+    """`automated`, `ai` or `human`."""
+    resource: str | None = None
+    """The person, or `<unit>.<step>` for a machine; none where nobody did it, such as an expiry."""
+    role: str | None = None
+    group: str | None = None
+    """The executor kind, since machines of one kind are one pool; `external` for people outside the organisation."""
+    acting_for: str | None = None
+    ended: str | None = None
+    """How the step ended, or the case closed; with the transition that ended it."""
+    code: str | None = None
+    redo_of: str | None = None
+    attempts: int | None = None
+    retry_us: int | None = None
+    """Failed attempts and the pauses between them, in microseconds; they come before the start."""
+    assigned_only: bool | None = None
+    """Nobody said when work began: the touch time is unknown, not zero."""
+
+
+def events_of(file: CaseFile) -> list[Event]:
+    """All transitions of a case, in order.
+
+    What happened to a step between the moment that ended the case and the moment at which the case learned of it is
+    moved to the close: it is no part of the case's time in the ledger either.
+    """
+    case = file.case
+    start, end = case["started_at"], case["closed_at"]
+    found = [event for step in file.parts["steps"] for event in _Step(file, step).events()]
+    last = max([start, *(event.at for event in found)] if end is None else [start, end])
+    inside = [replace(event, at=min(max(event.at, start), last)) for event in found]
+    inside.sort(key=lambda event: event.at)  # stable: what a step says of one moment stays in its order
+    whole = Event(start, CASE, case["case_id"], "start")
+    if end is None:
+        return [whole, *inside]
+    transition = "pi_abort" if case["close"] in _ABORTED else "complete"
+    return [whole, *inside, replace(whole, at=last, transition=transition, ended=case["close"], code=case["reason"])]
+
+
+class _Step:
+    """One performance of a step, on its way to events."""
+
+    def __init__(self, file: CaseFile, step: Row) -> None:
+        self._case, self._step = file.case, step
+        self._actions = [row for row in file.parts["actions"] if row["key"] == step["key"]]
+        task_id = f"{file.case['case_id']}/{step['key']}"
+        self._task = next((row for row in file.parts["tasks"] if row["task_id"] == task_id), None)
+        self._ended_case = any(
+            row["key"] == step["key"] and row["routed_to"] == "close" for row in file.parts["exceptions"]
+        )
+        self._human = step["kind"] == "human"
+        self._machine = None if self._human else f"{file.case['unit']}.{step['step']}"
+        self._intervals = [(self._when(a), self._when(b)) for a, b in step["intervals"]]
+
+    def events(self) -> Iterator[Event]:
+        """What happened to it; at one moment in this order."""
+        yield self._event("schedule", self._step["ready_at"])
+        if self._human:
+            yield from self._taken()
+        yield from self._worked()
+        if self._human:
+            yield from self._released()
+        yield from self._end()
+
+    def _event(self, transition: str, at: datetime, resource: str | None = None, **more: Any) -> Event:
+        step = self._step
+        return Event(
+            at,
+            step["step"],
+            step["key"],
+            transition,
+            executor=step["kind"],
+            resource=resource or self._machine,
+            role=(self._task["role"] or None) if self._task else None,
+            group="external" if step["external"] else step["kind"],
+            redo_of=step["redo_of"],
+            **more,
+        )
+
+    def _taken(self) -> Iterator[Event]:
+        """Each time that a person took the task, by a claim or by starting or completing it at once."""
+        free, said = True, False
+        for row in self._actions:
+            if row["action"] == "release":
+                free = True
+            elif free:
+                free, said = False, said or row["at"] == self._step["claimed_at"]
+                yield self._event("assign", row["at"], row["actor"], acting_for=row["acting_for"])
+        if self._step["claimed_at"] and not said:  # a long case keeps its last actions only
+            step = self._step
+            yield self._event("assign", step["claimed_at"], step["performer"], acting_for=step["acting_for"])
+
+    def _released(self) -> Iterator[Event]:
+        """The standard model knows no way back from assigned to ready."""
+        for row in self._actions:
+            if row["action"] == "release":
+                yield self._event("unknown", row["at"], row["actor"], code="released")
+
+    def _worked(self) -> Iterator[Event]:
+        begun_by = {row["at"]: row["actor"] for row in self._actions if row["action"] == "start"}
+        last = len(self._intervals) - 1
+        for number, (begin, end) in enumerate(self._intervals):
+            by = begun_by.get(begin, self._step["performer"])
+            retried = {"retry_us": self._step["retry_us"]} if not self._human and self._step["retry_us"] else {}
+            yield self._event("resume" if number else "start", begin, by, **retried)
+            if number < last or not (self._goes_on() or end == self._end_at()):
+                yield self._event("suspend", end, by)
+
+    def _goes_on(self) -> bool:
+        """Whether somebody works on it now."""
+        return bool(self._step["done_at"] is None and self._task and self._task["state"] == "in_progress")
+
+    def _end_at(self) -> datetime | None:
+        """When it ended: a machine's work, not the moment at which the case took its result."""
+        done: datetime | None = self._step["done_at"]
+        if done is None or (not self._human and self._intervals and self._step["ended"] != "cancelled"):
+            return self._intervals[-1][1] if done else None
+        closed: datetime | None = self._case["closed_at"]
+        return min(done, closed) if closed else done
+
+    def _end(self) -> Iterator[Event]:
+        step, at = self._step, self._end_at()
+        if at is None:
+            return
+        done = step["ended"] == "done"
+        yield self._event(
+            self._ending(),
+            at,
+            step["performer"] if done else None,
+            acting_for=step["acting_for"] if done else None,
+            ended=step["ended"],
+            code=step["code"],
+            attempts=None if self._human else step["attempts"],
+            retry_us=None if self._human else step["retry_us"],
+            assigned_only=True if step["assigned_only"] else None,
+        )
+
+    def _ending(self) -> str:
+        """The transition that ended it: `pi_abort` where the case ended with it, `ate_abort` where that went on."""
+        ended = self._step["ended"]
+        if ended == "done":
+            return "complete"
+        if ended == "cancelled":
+            return "pi_abort" if self._intervals else "withdraw"
+        if ended == "expired":
+            return "pi_abort" if self._case["close"] == "expired" else "ate_abort"
+        return "pi_abort" if self._ended_case else "ate_abort"
+
+    def _when(self, offset: int) -> datetime:
+        there: datetime = self._case["started_at"] + timedelta(microseconds=offset)
+        return there
+
+
+def executors(steps: Sequence[Row]) -> str:
+    """The executor kinds that had a part in a case, in alphabetical order."""
+    return " ".join(sorted({step["kind"] for step in steps}))

@@ -1,0 +1,198 @@
+"""Cases out of the ledger, one after the other and each once, with a page of them in memory.
+
+A page is read from one state of the database, so a case's rows fit together; the next page goes on after the last
+case's start. A case that changes meanwhile is as it was when its page was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
+
+from observability.ledger.keeping import corrections, evidence, inputs
+from observability.ledger.store import Ledger
+from observability.ledger.tables import (
+    actions,
+    cases,
+    clock_entries,
+    clocks,
+    exceptions,
+    proposals,
+    steps,
+    tasks,
+)
+
+Row = dict[str, Any]
+
+PAGE = 200
+"""Cases in memory at a time."""
+OPEN, CLOSED = "open", "closed"
+"""What `Wanted.state` may say beside the states themselves."""
+IN_ORDER: Mapping[str, tuple[Table, tuple[str, ...]]] = {
+    "steps": (steps, ("ready_at", "key")),
+    "tasks": (tasks, ("ready_at", "task_id")),
+    "exceptions": (exceptions, ("seq",)),
+    "clocks": (clocks, ("target",)),
+    "clock_entries": (clock_entries, ("seq",)),
+    "actions": (actions, ("at", "revision", "action_id")),
+    "proposals": (proposals, ("at", "key")),
+    "evidence": (evidence, ("recorded_at", "evidence_id")),
+    "corrections": (corrections, ("recorded_at", "correction_id")),
+}
+"""What a case consists of, and in which order it is told."""
+LEFT_OUT = ("record", "record_hash")
+"""Columns of a case that no export holds: the record repeats what the rows say."""
+_COLUMNS = [column for column in cases.c if column.name not in LEFT_OUT]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which cases are exported; what is not said excludes none."""
+
+    unit: str | None = None
+    version: str | None = None
+    close: str | None = None
+    """One of the six closes, as the case closed; evidence that came later does not change it."""
+    state: str | None = None
+    """`open`, `closed`, or a state as the ledger has it."""
+    since: datetime | None = None
+    """Closed at this time or later; open cases are in as well."""
+    until: datetime | None = None
+    """Closed before this time, or open and started before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """One case with the rows that it consists of."""
+
+    case: Row
+    """Its row without what `LEFT_OUT` names, and `effective_close`: how it counts as of now."""
+    parts: dict[str, list[Row]] = field(default_factory=dict)
+    """By table, those that were asked for; each row without the case's id."""
+    input: Any = None
+    """The start argument, where the unit keeps it."""
+
+    def of_step(self, part: str) -> dict[str, list[Row]]:
+        """The rows of a part by the performance that they belong to, in order."""
+        found: dict[str, list[Row]] = {}
+        for row in self.parts[part]:
+            found.setdefault(row["key"], []).append(row)
+        return found
+
+
+def read(
+    ledger: Ledger, wanted: Wanted, parts: Sequence[str] = tuple(IN_ORDER), *, with_input: bool = False
+) -> Iterator[CaseFile]:
+    """Read cases in the order of their start.
+
+    Args:
+        ledger: Its schema is this program's.
+        wanted: Which cases.
+        parts: Which of `IN_ORDER` to read with each; what is not read costs nothing.
+        with_input: Whether to read kept inputs.
+
+    Raises:
+        LedgerUnavailableError: also in the middle.
+    """
+    last: Row | None = None
+    while True:
+        with ledger.read() as connection:
+            page = _page(connection, wanted, last)
+            files = _files(connection, page, parts, with_input=with_input) if page else []
+        yield from files
+        if len(page) < PAGE:
+            return
+        last = page[-1]
+
+
+def count(ledger: Ledger, wanted: Wanted) -> int:
+    """How many cases are wanted as of now.
+
+    Raises:
+        LedgerUnavailableError: says why.
+    """
+    with ledger.read() as connection:
+        return connection.execute(select(func.count()).select_from(cases).where(*_conditions(wanted))).scalar_one()
+
+
+def _page(connection: Connection, wanted: Wanted, last: Row | None) -> list[Row]:
+    query = select(*_COLUMNS).where(*_conditions(wanted))
+    if last is not None:
+        there, case = last["started_at"], last["case_id"]
+        # The first half is implied; it is what the index on the start is found by.
+        query = query.where(
+            cases.c.started_at >= there,
+            or_(cases.c.started_at > there, and_(cases.c.started_at == there, cases.c.case_id > case)),
+        )
+    query = query.order_by(cases.c.started_at, cases.c.case_id).limit(PAGE)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+    for name in ("unit", "version", "close"):
+        value = getattr(wanted, name)
+        if value is not None:
+            yield cases.c[name] == value
+    if wanted.state == OPEN:
+        yield cases.c.close.is_(None)
+    elif wanted.state == CLOSED:
+        yield cases.c.close.is_not(None)
+    elif wanted.state is not None:
+        yield cases.c.state == wanted.state
+    if wanted.since is not None:
+        yield or_(cases.c.closed_at >= wanted.since, cases.c.closed_at.is_(None))
+    if wanted.until is not None:
+        yield func.coalesce(cases.c.closed_at, cases.c.started_at) < wanted.until
+
+
+def _files(
+    connection: Connection, page: Sequence[Row], parts: Sequence[str], *, with_input: bool
+) -> list[CaseFile]:
+    ids = [row["case_id"] for row in page]
+    found = {part: _by_case(connection, part, ids) for part in {*parts, "corrections"}}
+    given: Mapping[str, Any] = {}
+    if with_input:
+        given = {row.case_id: row.input for row in connection.execute(select(inputs).where(inputs.c.case_id.in_(ids)))}
+    return [
+        CaseFile(
+            row | {"effective_close": _effective_close(row, found["corrections"].get(row["case_id"], ()))},
+            {part: found[part].get(row["case_id"], []) for part in parts},
+            given.get(row["case_id"]),
+        )
+        for row in page
+    ]
+
+
+def _by_case(connection: Connection, part: str, ids: Sequence[str]) -> dict[str, list[Row]]:
+    table, order = IN_ORDER[part]
+    query = select(table).where(table.c.case_id.in_(ids)).order_by(*(table.c[name] for name in order))
+    found: dict[str, list[Row]] = {}
+    for mapping in connection.execute(query).mappings():
+        row = dict(mapping)
+        found.setdefault(row.pop("case_id"), []).append(row)
+    return found
+
+
+def _effective_close(case: Row, corrected: Sequence[Row]) -> str | None:
+    """How the case counts: as the last evidence says, else as it closed."""
+    said = [case["close"], *(row["to_close"] for row in corrected if row["kind"] == "evidence")]
+    last: str | None = said[-1]
+    return last
+
+
+def columns_of(part: str) -> list[str]:
+    """The names of a part's columns, in order, without the case's id."""
+    return [column.name for column in IN_ORDER[part][0].c if column.name != "case_id"]
+
+
+CASE_COLUMNS = tuple(
+    chain.from_iterable(
+        (column.name, "effective_close") if column.name == "close" else (column.name,) for column in _COLUMNS
+    )
+)
+"""The names of a case's columns, in order."""

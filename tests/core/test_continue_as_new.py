@@ -1,0 +1,220 @@
+"""A case with a long history goes on as a new run: nothing is lost on the way, and nothing happens twice."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+
+from tests.lab.freight import Freighter
+from tests.lab.messages import cause, envelope
+from tests.lab.terms import Crowd
+from tests.lab.units import Pair, Plain, Sequence
+from workunits.core.errors import Refused
+from workunits.core.record import START_MEMO
+
+LIMIT = 10
+HOUR = timedelta(hours=1)
+GRANT = {"decision": "grant"}
+
+
+@pytest.fixture
+def short_runs(monkeypatch):
+    """Runs of ten messages instead of 1,500; the module passes through the sandbox."""
+    monkeypatch.setattr("workunits.core.course.MESSAGES_PER_RUN", LIMIT)
+
+
+async def fill_run(bench, task, run=2):
+    """Claim and release a task until its case has gone on as a new run; the task as it then is."""
+    case = task.id.rpartition("/")[0]
+    for _ in range(LIMIT // 2):
+        await bench.cases.act(task.id, "claim", actor="filler", roles=[task.role])
+        await bench.cases.act(task.id, "release", actor="filler", roles=[task.role])
+    await bench.until(case, lambda view: view.record.runs >= run)
+    return await bench.task(case, task.step)
+
+
+async def attempt(bench, task, action, actor, action_id):
+    """What one action is answered: the task's revision, or the code with which it is refused."""
+    try:
+        said = await bench.cases.act(task.id, action, actor=actor, roles=[task.role], action_id=action_id)
+    except Refused as refused:
+        return refused.code
+    return said["revision"]
+
+
+async def test_f13_updates_that_race_with_it_are_all_answered_and_none_twice(bench, short_runs):
+    """Eight people fight for one task until each has had it three times; the record says what each was answered."""
+    started = await bench.start(Pair)
+    task = await bench.task(started.case, "left")
+    answers: dict[str, int | str] = {}
+
+    async def insist(action, person):
+        said = None
+        while not isinstance(said, int):
+            action_id = uuid.uuid4().hex
+            said = answers[action_id] = await attempt(bench, task, action, person, action_id)
+
+    async def person(name):
+        for _ in range(3):
+            await insist("claim", name)
+            await insist("release", name)
+
+    await asyncio.gather(*(person(f"p{number}") for number in range(8)))
+    for step in ("left", "right"):
+        await bench.answer(await bench.task(started.case, step), GRANT)
+    view = await bench.closed(started.case)
+    accepted = {action_id: said for action_id, said in answers.items() if isinstance(said, int)}
+
+    assert sorted(accepted.values()) == list(range(2, 50))
+    assert accepted == {acted.id: acted.revision for acted in view.record.actions[:-2]}
+    assert {said for said in answers.values() if isinstance(said, str)} <= {
+        "not_owner",
+        "wrong_state",
+        "stale_revision",
+    }
+    assert (view.close, view.record.runs) == ("achieved", 5)
+
+
+async def test_f13_an_action_of_an_earlier_run_has_its_answer_and_keeps_its_content(bench, short_runs):
+    """Temporal's memory of updates ends with a run; the unit's does not."""
+    started = await bench.start(Pair)
+    task = await bench.task(started.case, "left")
+    claim = envelope(task, action="claim", body={})
+    first = await bench.handle(started.case).execute_update("act", claim)
+    await bench.cases.act(task.id, "release", actor="ann", roles=["clerk"])
+    await fill_run(bench, task)
+    again = bench.handle(started.case)
+
+    assert first == await again.execute_update("act", claim)
+    assert first == await bench.cases.act(task.id, "claim", actor="ann", roles=["clerk"], action_id=claim["action_id"])
+    with pytest.raises(WorkflowUpdateFailedError) as error:
+        await again.execute_update("act", {**claim, "actor": "bob"})
+    assert cause(error.value).type == "action_id_reused"
+
+
+async def test_f13_a_second_answer_to_a_task_of_an_earlier_run_hears_that_it_is_completed(bench, short_runs):
+    """Only open tasks travel; what became of the others is on the record."""
+    started = await bench.start(Pair)
+    left = await bench.task(started.case, "left")
+    await bench.answer(left, GRANT)
+    await fill_run(bench, await bench.task(started.case, "right"))
+    with pytest.raises(Refused, match="the task is completed") as error:
+        await bench.answer(left, {"decision": "refuse", "reason": "no"}, by="bob")
+
+    assert error.value.code == "closed"
+
+
+async def test_everything_that_counts_travels(bench, short_runs):
+    """Open tasks, done steps, the clock, the memo, the attributes and the starter's note are those of before."""
+    accepted = datetime(2026, 3, 1, tzinfo=UTC)
+    data = Sequence.case_type(request=uuid.uuid4().hex, mood="odd").model_dump_json().encode()
+    started = await bench.cases.start("sequence", data, accepted_at=accepted)
+    await bench.answer(await bench.task(started.case, "first"), GRANT)
+    task = await bench.task(started.case, "look_by_hand")
+    asked = await bench.cases.question(task.id)
+    before = await bench.cases.show(started.case)
+    description = await bench.handle(started.case).describe()
+    after_task = await fill_run(bench, task)
+    after = await bench.cases.show(started.case)
+    now = await bench.handle(started.case).describe()
+
+    assert now.run_id != description.run_id
+    for part in ("case", "key", "unit", "version", "started", "due", "accepted_at", "facts", "routes", "runs"):
+        there, here = getattr(before.record, part), getattr(after.record, part)
+        assert (there, 2) == (1, here) if part == "runs" else there == here, part
+    assert after.record.accepted_at == accepted
+    assert [work.key for work in after.record.steps] == ["first", "look", "look_by_hand"]
+    assert before.record.steps[:2] == after.record.steps[:2]
+    assert (task.id, task.ready, task.because) == (after_task.id, after_task.ready, "odd")
+    assert (await description.memo())[START_MEMO] == (await now.memo())[START_MEMO]
+    assert asked["evidence"] == (await bench.cases.question(task.id))["evidence"] == {"found": "a second head"}
+    attributes = {pair.key.name: pair.value for pair in now.typed_search_attributes}
+    assert (attributes["WorkUnitState"], attributes["WorkUnitOpenTasks"]) == ("waiting", 1)
+    assert attributes["WorkUnitDueAt"] == before.due
+    assert (await bench.cases.start("sequence", data)).existing
+    await bench.answer(after_task, {"risk": "seen"})
+    await bench.answer(await bench.task(started.case, "last"), GRANT)
+    view = await bench.closed(started.case)
+
+    assert (view.close, view.record.runs) == ("achieved", 2)
+    assert (await bench.handle(started.case).result())["result"]["by"] == ["seen"]
+    assert [work.key for work in view.record.steps] == ["first", "look", "look_by_hand", "last"]
+
+
+async def test_the_clock_goes_on_in_the_new_run(bench, short_runs):
+    """Rungs that fired stay fired, those that are due still come, and a task expires when it would have."""
+    started = await bench.start(Plain)
+    task = await bench.task(started.case, "decide")
+    await bench.skip(started.case, 20 * HOUR)
+    await bench.until(started.case, lambda view: view.record.warned)
+    await fill_run(bench, task)
+    await bench.skip(started.case, 17 * HOUR)
+    view = await bench.closed(started.case)
+
+    assert (view.close, view.record.when(view.record.closed)) == ("expired", task.expires)
+    assert [rung.rung for rung in view.record.rungs] == ["warn", "deadline", "expiry"]
+    assert view.record.breached == 24 * HOUR // timedelta(microseconds=1)
+
+
+async def test_messages_do_not_interrupt_a_machine_step(bench, short_runs):
+    """A new run waits until the performer is done: its result would have nobody to go to."""
+    started = await bench.start(Sequence, "unhurried")
+    await bench.answer(await bench.task(started.case, "first"), GRANT)
+    for _ in range(2 * LIMIT):
+        await bench.handle(started.case).signal("act", {"nope": 1})
+    last = await bench.task(started.case, "last")
+    view = await bench.until(started.case, lambda view: view if view.record.runs == 2 else None)
+    await bench.answer(last, GRANT)
+    closed = await bench.closed(started.case)
+
+    assert view.record.steps[1].end == "done"
+    assert (closed.close, closed.record.ignored_count, closed.record.steps[1].attempts) == ("achieved", 2 * LIMIT, 1)
+
+
+async def test_a_case_that_carries_too_much_closes_as_failed(bench, short_runs):
+    """Over 256 KB a new run could not start; the case says so instead of hanging."""
+    case = Freighter.case_type(request=uuid.uuid4().hex, ask=True, letter="語" * 90_000)
+    started = await bench.cases.start("freight", case.model_dump_json().encode())
+    await bench.task(started.case, "sign")
+    for _ in range(LIMIT):
+        await bench.handle(started.case).signal("act", {"nope": 1})
+    view = await bench.closed(started.case)
+
+    assert (view.close, view.record.reason) == ("failed", "too_large")
+    assert "by reference" in view.record.why
+    assert view.record.steps[-1].end == "cancelled"
+
+
+@pytest.mark.parametrize(("way", "each"), [("update", 53), ("signal", 263)])
+async def test_f14_of_2120_updates_or_10520_signals_none_is_lost(bench, way, each):
+    """More than Temporal takes in one run, with our real limit: 40 clients, each with a task of its own."""
+    clients = 40
+    started = await bench.start(Crowd, amount=clients)
+    handle = bench.handle(started.case)
+    tasks = await bench.until(started.case, lambda view: view.tasks if len(view.tasks) == clients else None)
+
+    async def client(task):
+        for turn in range(each):
+            action = ("claim", "release")[turn % 2]
+            message = envelope(task, action=action, body={}, revision=turn + 1)
+            if way == "signal":
+                await handle.signal("act", message)
+            else:
+                said = await handle.execute_update("act", message, id=message["action_id"])
+                assert said["revision"] == turn + 2
+
+    await asyncio.gather(*(client(task) for task in tasks))
+    view = await bench.until(
+        started.case, lambda view: view if all(t.revision == each + 1 for t in view.tasks) else None
+    )
+    await bench.cases.cancel(started.case, actor="ops", reason="enough")
+    closed = await bench.closed(started.case)
+
+    assert closed.record.ignored_count == 0
+    assert view.record.runs == 1 + clients * each // 1500
+    assert {task.owner for task in view.tasks} == {"ann"}
+    assert closed.close == "cancelled"
