@@ -71,9 +71,12 @@ def _value(text: str, wanted: Schema, whole: Schema) -> Any:
 
 
 def _at(path: list[str], schema: Schema) -> Schema:
+    """The schema of a field; empty for one that the answer does not have."""
     wanted: Schema = schema
     for name in path:
-        wanted = _resolved(wanted, schema).get("properties", {}).get(name, {})
+        choices = [wanted, *wanted.get("anyOf", ())]
+        fields = (_resolved(choice, schema).get("properties", {}) for choice in choices)
+        wanted = next((_resolved(there[name], schema) for there in fields if name in there), {})
     return wanted
 
 

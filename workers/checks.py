@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -96,8 +97,9 @@ async def clock_ahead(client: Client) -> tuple[float, float] | None:
 
     The server tells its time only as that of a poll: so one polls. None when it does not tell even that.
     """
-    queue = TaskQueue(name=_PROBE)
-    request = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=queue, identity=_PROBE)
+    # A name of its own: the server remembers the poll of an earlier examination for minutes.
+    queue, name = TaskQueue(name=_PROBE), f"{_PROBE}-{uuid.uuid4().hex[:8]}"
+    request = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=queue, identity=name)
     before = time.time()
     polling = asyncio.create_task(
         client.workflow_service.poll_workflow_task_queue(request, timeout=timedelta(seconds=2 * _PROBE_PATIENCE))
@@ -107,7 +109,7 @@ async def clock_ahead(client: Client) -> tuple[float, float] | None:
             server = None
             while server is None:
                 await asyncio.sleep(0.02)
-                server = await _probed(client, queue)
+                server = await _probed(client, queue, name)
         after = time.time()
     except (TimeoutError, RPCError):
         return None
@@ -134,13 +136,13 @@ def clock(measured: tuple[float, float] | None) -> Finding:
     return Finding("clock", "fail", message, "synchronise both with NTP: an answer's time is judged by its sender's")
 
 
-async def _probed(client: Client, queue: TaskQueue) -> float | None:
+async def _probed(client: Client, queue: TaskQueue, name: str) -> float | None:
     """When the server saw our poll, by its own clock."""
     kind = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
     said = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(namespace=client.namespace, task_queue=queue, task_queue_type=kind)
     )
-    seen = [p.last_access_time.ToNanoseconds() / 1e9 for p in said.pollers if p.identity == _PROBE]
+    seen = [p.last_access_time.ToNanoseconds() / 1e9 for p in said.pollers if p.identity == name]
     return max(seen, default=None)
 
 

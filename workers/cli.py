@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from workers.commands import cases, demo, design, evidence, ledger, replay, runtime, tasks
+from workers.commands import cases, demo, design, evidence, export, forget, ledger, replay, runtime, tasks
 from workers.console import EXIT_CODES, CommandError, Exit, Setup, debugging, judge, report
 
 app = typer.Typer(
@@ -49,6 +49,9 @@ app.command()(replay.replay)
 app.add_typer(tasks.app, name="tasks")
 app.command()(ledger.follow)
 app.command()(evidence.evidence)
+app.command()(forget.forget)
+ledger.app.command()(forget.prune)
+app.command()(export.export)
 app.add_typer(ledger.app, name="ledger")
 
 

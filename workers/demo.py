@@ -222,9 +222,13 @@ async def _play_one(stage: Stage, script: Script) -> tuple[Row, str | None]:
         return Row(case, script.unit, None), f"{case} did not get on within {PATIENCE:g} s"
     except Exception as error:  # noqa: BLE001, whatever happens to one case, the others are shown
         return Row(case, script.unit, None), f"{case} could not be played: {str(error) or type(error).__name__}"
+    return row, _judge(script, row)
+
+
+def _judge(script: Script, row: Row) -> str | None:
     if (row.close, row.reason) == (script.closes, script.reason):
-        return row, None
-    return row, f"{case} closed as {_said(row.close, row.reason)}; scripted is {_said(script.closes, script.reason)}"
+        return None
+    return f"{row.case} closed as {_said(row.close, row.reason)}; scripted is {_said(script.closes, script.reason)}"
 
 
 def _row(view: CaseView) -> Row:

@@ -26,6 +26,7 @@ from workunits.core.spec import Close
 _WIDTH = 100
 _SHOWN = 12
 """Events in sight."""
+_COLUMNS = ("case", "unit", "closed as", "reason", "cycle time", "who decided", "SLA")
 _STYLES = {
     "achieved": "green",
     "achieved_late": "yellow",
@@ -140,7 +141,7 @@ class Page(Audience):
             f"Nothing is left running. What the cases sent out: {_shown(outcome.folder / 'data' / 'outbox')}\n"
             "Next: make run"
         )
-        for part in (_cases(outcome.rows), _ways(outcome.rows), Text(summary)):
+        for part in (_cases(outcome.rows, self._console.width), _ways(outcome.rows), Text(summary)):
             self._print(Text())
             self._print(part)
 
@@ -168,23 +169,23 @@ class Page(Audience):
         return Group(Text(), self._progress, grid)
 
 
-def _cases(rows: list[Row]) -> Table:
+def _cases(rows: list[Row], width: int) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for name in ("case", "unit", "closed as", "reason"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("cycle time", justify="right", no_wrap=True)
-    table.add_column("who decided", overflow="fold")
-    table.add_column("SLA", no_wrap=True)
+    left_out = () if width >= _WIDTH else ("unit",)  # of all columns, it is the one that the key gives away
+    for name in _COLUMNS:
+        if name not in left_out:
+            table.add_column(name, justify="right" if name == "cycle time" else "left", no_wrap=True)
     for row in rows:
-        table.add_row(
-            row.key,
-            row.unit,
-            _styled(row.close or "open"),
-            row.reason or "",
-            _time(row),
-            "\n".join(row.decided_by),
-            _styled(row.sla or ""),
-        )
+        cells: dict[str, str | Text] = {
+            "case": row.key,
+            "unit": row.unit,
+            "closed as": _styled(row.close or "open"),
+            "reason": row.reason or "",
+            "cycle time": _time(row),
+            "who decided": "\n".join(row.decided_by),
+            "SLA": _styled(row.sla or ""),
+        }
+        table.add_row(*(cell for name, cell in cells.items() if name not in left_out))
     return table
 
 

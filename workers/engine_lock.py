@@ -48,11 +48,11 @@ class Lock:
 
         Raises:
             EngineRunsError: someone else holds it; says who, and what to do.
+            EngineError: the folder cannot be written.
         """
         if self._file >= 0:
             return
-        make_private(self._folder)  # it holds what cases say
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = self._open()
         until = asyncio.get_running_loop().time() + patience
         try:
             while not _locked(file):
@@ -63,6 +63,14 @@ class Lock:
             os.close(file)
             raise
         self._file = file
+
+    def _open(self) -> int:
+        try:
+            make_private(self._folder)  # it holds what cases say
+            return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            why = f"{self._folder} cannot hold an engine's state: {error.strerror}"
+            raise EngineError(f"{why}; name another folder with WORKUNITS_STATE") from None
 
     def sign(self, port: int) -> None:
         """Note who holds it, for those who come after: this process, for a server that it ends."""

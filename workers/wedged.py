@@ -12,6 +12,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
+    GetWorkflowExecutionHistoryRequest,
     GetWorkflowExecutionHistoryReverseRequest,
 )
 from temporalio.client import Client
@@ -26,6 +27,7 @@ _AT_ONCE = 20
 _SHOWN = 10
 _EVENTS = 20
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
+_EVENT = re.compile(r"HistoryEvent\(id: (\d+)")
 _NOT_THEIRS = ("/temporalio/", "/asyncio/", "<frozen", "/concurrent/")
 
 
@@ -88,10 +90,24 @@ async def _why(client: Client, execution: WorkflowExecution) -> str:
     )
     for event in said.history.events:
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
-            return _words(event.workflow_task_failed_event_attributes.failure)
+            words = _words(event.workflow_task_failed_event_attributes.failure)
+            return words + await _step(client, execution, words)
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT:
             return "its workflow task timed out: a worker ended, or the unit's code does not"
     return "its workflow task fails; see the worker's log"
+
+
+async def _step(client: Client, execution: WorkflowExecution, words: str) -> str:
+    """The step at which the code went another way than the case: the SDK only counts events."""
+    named = _EVENT.search(words)
+    if not named:
+        return ""
+    said = await client.workflow_service.get_workflow_execution_history(
+        GetWorkflowExecutionHistoryRequest(namespace=client.namespace, execution=execution)
+    )
+    there = [event for event in said.history.events if event.event_id == int(named[1])]
+    step = there[0].activity_task_scheduled_event_attributes.activity_id if there else ""
+    return f", the step {step!r}" if step else ""
 
 
 def _words(failure: Failure) -> str:

@@ -20,6 +20,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from workers.attributes import register_attributes
 from workers.build import build_id
+from workers.checks import clock, clock_ahead, namespace
 from workers.connect import connect
 from workers.deployment import current_build
 from workers.ledger_checks import refuse_other_schema
@@ -85,15 +86,15 @@ async def serve(settings: Settings, catalog: Catalog, job: Job) -> None:
         build if config else "unversioned",
         ",".join(unit.unit_name for unit in catalog),
     )
-    hint = asyncio.create_task(_hint(client, settings, build)) if config else None
+    advice = asyncio.create_task(_advise(client, settings, build if config else None))
     try:
         await _until(stop, running)
     finally:
-        if hint:
-            hint.cancel()
+        advice.cancel()
         log.info("stopping, running steps have %g s to end", settings.grace_seconds)
         await asyncio.gather(*(worker.shutdown() for worker in workers), return_exceptions=True)
         ended = await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(advice, return_exceptions=True)
     _raise_first(ended)
     log.info("stopped")
 
@@ -170,6 +171,16 @@ def _raise_first(ended: Sequence[BaseException | None]) -> None:
     for error in ended:
         if isinstance(error, Exception):
             raise WorkerError(f"the worker gave up: {type(error).__name__}: {str(error)[:300]}") from error
+
+
+async def _advise(client: Client, settings: Settings, build: str | None) -> None:
+    """Say once what keeps no worker from starting and yet is wrong: the retention, the clock, a build without cases."""
+    with suppress(Exception):
+        for finding in (*await namespace(client), clock(await clock_ahead(client))):
+            if finding.status != "ok":
+                log.warning("%s: %s", finding.message, finding.remedy)
+    if build:
+        await _hint(client, settings, build)
 
 
 async def _hint(client: Client, settings: Settings, build: str) -> None:

@@ -59,7 +59,14 @@ def events_of(file: CaseFile) -> list[Event]:
     """
     case = file.case
     start, end = case["started_at"], case["closed_at"]
-    found = [event for step in file.parts["steps"] for event in _Step(file, step).events()]
+    tasks = {row["task_id"]: row for row in file.parts["tasks"]}
+    ended_by = {row["key"] for row in file.parts["exceptions"] if row["routed_to"] == "close"}
+    actions = file.of_step("actions")
+    found: list[Event] = []
+    for step in file.parts["steps"]:
+        key = step["key"]
+        told = _Step(case, step, tasks.get(f"{case['case_id']}/{key}"), actions.get(key, []))
+        found += told.events(ended_case=key in ended_by)
     last = max([start, *(event.at for event in found)] if end is None else [start, end])
     inside = [replace(event, at=min(max(event.at, start), last)) for event in found]
     inside.sort(key=lambda event: event.at)  # stable: what a step says of one moment stays in its order
@@ -73,27 +80,19 @@ def events_of(file: CaseFile) -> list[Event]:
 class _Step:
     """One performance of a step, on its way to events."""
 
-    def __init__(self, file: CaseFile, step: Row) -> None:
-        self._case, self._step = file.case, step
-        self._actions = [row for row in file.parts["actions"] if row["key"] == step["key"]]
-        task_id = f"{file.case['case_id']}/{step['key']}"
-        self._task = next((row for row in file.parts["tasks"] if row["task_id"] == task_id), None)
-        self._ended_case = any(
-            row["key"] == step["key"] and row["routed_to"] == "close" for row in file.parts["exceptions"]
-        )
+    def __init__(self, case: Row, step: Row, task: Row | None, actions: Sequence[Row]) -> None:
+        self._case, self._step, self._task, self._actions = case, step, task, actions
         self._human = step["kind"] == "human"
-        self._machine = None if self._human else f"{file.case['unit']}.{step['step']}"
+        self._machine = None if self._human else f"{case['unit']}.{step['step']}"
         self._intervals = [(self._when(a), self._when(b)) for a, b in step["intervals"]]
 
-    def events(self) -> Iterator[Event]:
+    def events(self, *, ended_case: bool) -> Iterator[Event]:
         """What happened to it; at one moment in this order."""
         yield self._event("schedule", self._step["ready_at"])
-        if self._human:
-            yield from self._taken()
+        yield from self._taken()
         yield from self._worked()
-        if self._human:
-            yield from self._released()
-        yield from self._end()
+        yield from self._released()
+        yield from self._end(ended_case=ended_case)
 
     def _event(self, transition: str, at: datetime, resource: str | None = None, **more: Any) -> Event:
         step = self._step
@@ -134,8 +133,7 @@ class _Step:
         last = len(self._intervals) - 1
         for number, (begin, end) in enumerate(self._intervals):
             by = begun_by.get(begin, self._step["performer"])
-            retried = {"retry_us": self._step["retry_us"]} if not self._human and self._step["retry_us"] else {}
-            yield self._event("resume" if number else "start", begin, by, **retried)
+            yield self._event("resume" if number else "start", begin, by)
             if number < last or not (self._goes_on() or end == self._end_at()):
                 yield self._event("suspend", end, by)
 
@@ -146,18 +144,20 @@ class _Step:
     def _end_at(self) -> datetime | None:
         """When it ended: a machine's work, not the moment at which the case took its result."""
         done: datetime | None = self._step["done_at"]
-        if done is None or (not self._human and self._intervals and self._step["ended"] != "cancelled"):
-            return self._intervals[-1][1] if done else None
+        if done is None:
+            return None
+        if not self._human and self._intervals and self._step["ended"] != "cancelled":
+            return self._intervals[-1][1]
         closed: datetime | None = self._case["closed_at"]
         return min(done, closed) if closed else done
 
-    def _end(self) -> Iterator[Event]:
+    def _end(self, *, ended_case: bool) -> Iterator[Event]:
         step, at = self._step, self._end_at()
         if at is None:
             return
         done = step["ended"] == "done"
         yield self._event(
-            self._ending(),
+            self._ending(ended_case=ended_case),
             at,
             step["performer"] if done else None,
             acting_for=step["acting_for"] if done else None,
@@ -165,10 +165,10 @@ class _Step:
             code=step["code"],
             attempts=None if self._human else step["attempts"],
             retry_us=None if self._human else step["retry_us"],
-            assigned_only=True if step["assigned_only"] else None,
+            assigned_only=step["assigned_only"] or None,
         )
 
-    def _ending(self) -> str:
+    def _ending(self, *, ended_case: bool) -> str:
         """The transition that ended it: `pi_abort` where the case ended with it, `ate_abort` where that went on."""
         ended = self._step["ended"]
         if ended == "done":
@@ -177,7 +177,7 @@ class _Step:
             return "pi_abort" if self._intervals else "withdraw"
         if ended == "expired":
             return "pi_abort" if self._case["close"] == "expired" else "ate_abort"
-        return "pi_abort" if self._ended_case else "ate_abort"
+        return "pi_abort" if ended_case else "ate_abort"
 
     def _when(self, offset: int) -> datetime:
         there: datetime = self._case["started_at"] + timedelta(microseconds=offset)

@@ -150,9 +150,7 @@ def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
         yield func.coalesce(cases.c.closed_at, cases.c.started_at) < wanted.until
 
 
-def _files(
-    connection: Connection, page: Sequence[Row], parts: Sequence[str], *, with_input: bool
-) -> list[CaseFile]:
+def _files(connection: Connection, page: Sequence[Row], parts: Sequence[str], *, with_input: bool) -> list[CaseFile]:
     ids = [row["case_id"] for row in page]
     found = {part: _by_case(connection, part, ids) for part in {*parts, "corrections"}}
     given: Mapping[str, Any] = {}

@@ -140,7 +140,9 @@ class Follower:
         if gone:
             await asyncio.to_thread(self._vanish, gone)
         for case, run, payload in await asyncio.to_thread(self._letters):
-            found.append(await self._described(case, run) or self._from(payload))
+            execution = await self._described(case, run) or (self._from(payload) if payload else None)
+            if execution is not None:  # else: forgotten by the engine, and erased here
+                found.append(execution)
         return await self._intake.take(found) if found else Taken()
 
     async def _described(self, case: str, run: str | None = None) -> WorkflowExecution | None:

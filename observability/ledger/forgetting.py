@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from sqlalchemy import Connection, insert, select
 
 from observability.ledger.keeping import forgotten
 from observability.ledger.rows import CaseRows, Row
+from workunits.core.errors import BadInput
 
 Kind = Literal["case", "subject"]
 _SALT = "salt"
@@ -95,3 +96,19 @@ def remember_to_forget(connection: Connection, kind: Kind, name: str, now: datet
         values: dict[str, Any] = {"mark": there.mark(kind, name), "kind": kind, "at": now}
         connection.execute(insert(forgotten).values(**values))
     return Forgetting.load(connection)
+
+
+def take_over(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add the marks of another copy of this ledger.
+
+    Raises:
+        BadInput: this ledger has marks of its own key, with which those of the file cannot be told apart.
+    """
+    there = {row.mark: row.kind for row in connection.execute(select(forgotten))}
+    theirs = {row["mark"] for row in rows if row["kind"] == _SALT}
+    ours = {mark for mark, kind in there.items() if kind == _SALT}
+    if ours and ours != theirs:
+        raise BadInput("the marks are of another ledger: they cannot be added to this one")
+    missing = [dict(row) for row in rows if row["mark"] not in there]
+    if missing:
+        connection.execute(insert(forgotten), missing)

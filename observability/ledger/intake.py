@@ -16,6 +16,7 @@ from observability.ledger import inputs, letters
 from observability.ledger.forgetting import Forgetting
 from observability.ledger.keeping import definitions
 from observability.ledger.letters import Letter
+from observability.ledger.pruning import pruned
 from observability.ledger.rows import CaseRows, Definition, rows_of
 from observability.ledger.seeing import Seen, moment, see
 from observability.ledger.store import Ledger
@@ -135,7 +136,13 @@ class Intake:
             there = {
                 row.case_id: (row.run_id, row.changed_at, row.close is not None) for row in rows if not row.vanished
             }
-        return [e for e in executions if there.get(e.id) != (e.run_id, moment(e), e.close_time is not None)]
+            gone = pruned(connection)
+        return [
+            e
+            for e in executions
+            if there.get(e.id) != (e.run_id, moment(e), e.close_time is not None)
+            and not (e.close_time and e.workflow_type in gone and e.close_time < gone[e.workflow_type])
+        ]
 
     async def _inputs(self, closed: Sequence[Seen]) -> Mapping[str, Any]:
         gate = asyncio.Semaphore(_AT_ONCE)

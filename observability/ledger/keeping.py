@@ -81,6 +81,15 @@ forgotten = Table(
     comment="Whose personal data is not kept; the follower, a repair and a restore honour it.",
 )
 
+prunings = Table(
+    "prunings",
+    metadata,
+    column("unit", String(60), "The unit.", primary_key=True),
+    column("before", Moment, "Cases that closed before it are not kept."),
+    column("at", Moment, "When they were pruned last."),
+    comment="Up to when closed cases were pruned; the follower does not bring them back.",
+)
+
 dead_letters = Table(
     "dead_letters",
     metadata,
@@ -136,12 +145,14 @@ baseline_cases = Table(
     metadata,
     column("baseline_id", String(64), "The baseline.", primary_key=True),
     column("case_no", Integer, "The trace's place in the log, from 1.", primary_key=True),
-    column("name", String(200), "The trace's name in the log."),
+    column("name", String(200), "The trace's name in the log, cut to 200 characters."),
     column("started_at", Moment, "Its first event."),
     column("ended_at", Moment, "Its last event."),
     maybe("close", String(20), "`achieved`, `not_achieved`; none: it has no declared end."),
     maybe("reason", String(100), "The end's reason."),
     maybe("segment", String(100), "Its segment."),
+    column("exceptions", JSON, "The codes of its business exceptions."),
+    maybe("reworked", Boolean, "A step was repeated because of a return; none: the map does not say what one is."),
     comment="The traces of a baseline.",
 )
 
@@ -151,11 +162,13 @@ baseline_intervals = Table(
     column("baseline_id", String(64), "The baseline.", primary_key=True),
     column("case_no", Integer, "The trace.", primary_key=True),
     column("seq", Integer, "Its place in the trace.", primary_key=True),
+    column("item", Integer, "The piece of work: one that was suspended has several intervals."),
     column("step", String(60), "The step."),
     column("kind", String(20), "The executor kind."),
-    maybe("performer", String(100), "Who or what performed it."),
+    maybe("performer", String(100), "Who or what performed it: people are numbered, not named."),
     maybe("ready_at", Moment, "When it was put in the queue; none: the log does not say."),
     maybe("begun_at", Moment, "When work began; none: the log does not say."),
     maybe("done_at", Moment, "When it ended; none: it did not, in the log."),
+    maybe("ended", String(10), "`complete`, `suspend`, `withdraw` or `abort`; none: it did not, in the log."),
     comment="The raw intervals that a baseline was computed from.",
 )

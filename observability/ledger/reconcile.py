@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from observability.ledger.ending import UNKNOWN
 from observability.ledger.intake import Intake
+from observability.ledger.pruning import pruned
 from observability.ledger.rows import CaseRows, rows_of
 from observability.ledger.seeing import see
 from observability.ledger.store import Ledger
@@ -78,7 +79,7 @@ class Reconciler:
             LedgerUnavailableError, RPCError.
         """
         found = Reconciliation()
-        units = await asyncio.to_thread(self._units)
+        units, gone = await asyncio.to_thread(self._units)
         names = ", ".join(f"'{unit}'" for unit in units)
         listing = self._client.list_workflows(
             f"WorkflowType IN ({names}) AND ExecutionStatus != 'ContinuedAsNew'", page_size=PAGE
@@ -87,7 +88,7 @@ class Reconciler:
         latest: dict[str, datetime] = {}
         while True:
             await listing.fetch_next_page()
-            page = _latest(listing.current_page or (), latest)
+            page = _latest(_kept(listing.current_page or (), gone), latest)
             doubtful |= await self._compare(page, found)
             if not listing.next_page_token:
                 break
@@ -160,9 +161,9 @@ class Reconciler:
 
     # -- in a thread: what talks to the database
 
-    def _units(self) -> list[str]:
+    def _units(self) -> tuple[list[str], Mapping[str, datetime]]:
         with self._ledger.read() as connection:
-            return self._intake.units(connection)
+            return self._intake.units(connection), pruned(connection)
 
     def _there(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         with self._ledger.read() as connection:
@@ -177,6 +178,14 @@ class Reconciler:
         with self._ledger.read() as connection:
             rows = connection.execute(select(cases.c.case_id, cases.c.close))
             return [(row.case_id, row.close is None) for row in rows]
+
+
+def _kept(page: Iterable[WorkflowExecution], gone: Mapping[str, datetime]) -> Iterable[WorkflowExecution]:
+    """Without those that were pruned from the ledger while the engine still has them."""
+    for execution in page:
+        before = gone.get(execution.workflow_type)
+        if before is None or execution.close_time is None or execution.close_time >= before:
+            yield execution
 
 
 def _latest(page: Iterable[WorkflowExecution], latest: dict[str, datetime]) -> list[WorkflowExecution]:

@@ -82,8 +82,11 @@ class Ledger:
         Raises:
             LedgerUnavailableError: says why.
         """
-        with self._explained(), self._connected() as connection, connection.begin():
-            yield connection
+        with self._explained(), self._connected() as plain:
+            # By default, PostgreSQL shows each statement the state of its own moment.
+            connection = plain if self.sqlite else plain.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

@@ -139,10 +139,9 @@ class Fleet:
 
     async def act(self, task: Task, action: str, **more: Any) -> dict[str, Any]:
         """Act on a task as someone of its role."""
-        more = {"actor": "ann", "roles": [task.role], "revision": task.revision, "patience": PATIENCE} | more
-        if action == "complete":
-            more["body"] = {"granted": True}
-        return await self.cases.act(task.id, action, **more)
+        body = {"granted": True} if action == "complete" else None
+        more = {"actor": "ann", "roles": [task.role], "revision": task.revision, "patience": PATIENCE, **more}
+        return await self.cases.act(task.id, action, body=body, **more)
 
     async def answer(self, task: Task, **more: Any) -> float:
         """Complete a task; gives the seconds until that was acknowledged."""

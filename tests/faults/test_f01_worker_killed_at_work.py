@@ -23,14 +23,13 @@ async def test_f01_killed_in_a_step(fleet, moment):
 
     calls = fleet.book.calls(step)
     fetch = record.steps[0]
-    assert calls[0].pid == lost.process.pid
-    assert not calls[0].ended
+    assert not any(call.ended for call in calls if call.pid == lost.process.pid)
     assert calls[-1].pid != lost.process.pid
     assert calls[-1].ended
     assert fleet.book.effects(case) == ["fetch", "deliver"]
     assert record.close == "achieved"
     assert [work.key for work in record.steps] == ["fetch", "confirm", "deliver"]
-    assert fetch.attempts == len(calls) > 1
+    assert fetch.attempts == calls[-1].attempt > 1
     assert fetch.end == "done"
     assert sum(end - start for start, end in fetch.retry) > 0
 

@@ -30,7 +30,7 @@ async def test_f15_an_unguarded_edit_wedges_and_a_rollback_heals(fleet):
     assert check == "cases"
     assert f"{case}: attempt " in message
     assert "Nondeterminism" in message
-    assert "fetch" in message
+    assert "the step 'fetch'" in message
     assert view.is_open
     assert record.close == "achieved"
     assert [work.key for work in record.steps] == ["fetch", "confirm", "deliver"]

@@ -13,13 +13,14 @@ from observability.ledger.keeping import audit, corrections, evidence
 from observability.ledger.store import LedgerUnavailableError
 from observability.ledger.tables import cases
 from tests.conftest import PACKAGE
+from tests.lab.contracts import Result
 from tests.lab.units import Plain
 from workunits.core.errors import BadInput
 from workunits.core.spec import Quality, elapsed
 from workunits.registry import Catalog
 
 CATALOG = Catalog([PACKAGE])
-LATE = (
+LATE: tuple[Quality[Result], ...] = (
     Quality("complaint", within=elapsed(days=30)),
     Quality("chargeback", within=elapsed(days=90), stands=lambda found: found == 0),
 )

@@ -157,7 +157,8 @@ class Stage:
             for task in view.tasks:
                 action = "claim" if task.state == "ready" else "release"
                 await self._cases.act(task.id, action, actor="ann", roles=[task.role])
-        await drive(self._cases, self._skipper, case, {"first": Answer(GRANT), "last": Answer(GRANT)})
+        ann = Answer(GRANT, by="ann")  # she may still have the task
+        await drive(self._cases, self._skipper, case, {"first": ann, "last": ann})
 
     async def _start(self, unit: str, mood: str) -> str:
         self._number += 1

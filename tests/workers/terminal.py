@@ -10,11 +10,18 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from tests.workers.conftest import COMMAND, PATIENCE, clean_environment
+
+if TYPE_CHECKING:
+    from workers.embedded import Engine
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -33,7 +40,7 @@ class Ended:
         return json.loads(self.out)
 
     @property
-    def error(self) -> dict[str, str]:
+    def error(self) -> Any:
         """The error on stderr of a command with `--json`."""
         return json.loads(self.err)["error"]
 
@@ -57,7 +64,8 @@ class Terminal:
                 "variables": self.variables | variables,
                 "streams": [str(stream) for stream in streams],
             }
-            assert self._server.stdin and self._server.stdout
+            assert self._server.stdin
+            assert self._server.stdout
             self._server.stdin.write(json.dumps(order) + "\n")
             self._server.stdin.flush()
             code = int(self._server.stdout.readline())
@@ -65,12 +73,57 @@ class Terminal:
         assert "Traceback" not in ended.err
         return ended
 
+    def start(self, case: dict[str, Any], **variables: Any) -> str:
+        """Start a refund request and give its case."""
+        file = self.write("case.json", case)
+        said = self.run("start", "refund_request", "--json", "--input", file, **variables).json
+        return str(said["cases"][0]["case"])
+
+    def shown(self, case: str, look: Callable[[Any], Any] = lambda said: said["tasks"]) -> Any:
+        """A case as `show --json` says, once there is what is looked for: by default, an open task."""
+
+        def find() -> Any:
+            said = self.run("show", case, "--json").json
+            return said if look(said) else None
+
+        return waits(find)
+
+    def listed(self, case: str, *args: str, **variables: Any) -> str:
+        """The row of a case in `list`, once it is there."""
+
+        def find() -> str | None:
+            rows = self.run("list", "--limit", "1000", *args, **variables).out.splitlines()
+            return next((row for row in rows if case in row), None)
+
+        return str(waits(find))
+
     def write(self, name: str, content: Any) -> str:
         """Write a file into the folder: bytes and text as they are, all else as JSON."""
         path = self.folder / name
         text = content if isinstance(content, str | bytes) else json.dumps(content)
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return name
+
+
+def waits(look: Callable[[], Any]) -> Any:
+    """What is found, once something is."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := look()):
+        assert time.monotonic() < deadline
+    return found
+
+
+def refund(order: str = "R-1001", **more: Any) -> dict[str, Any]:
+    """A refund request with a number of its own: the policy pays R-1001 and asks a person about R-1017."""
+    return {
+        "request": f"RR-{uuid.uuid4().int % 10**12}",
+        "order": order,
+        "amount": {"minor": 100 if order == "R-1001" else 15900, "currency": "EUR"},
+        "cause": "damaged",
+        "requested_on": "2025-06-02",
+        "email": "ana@example.com" if order == "R-1001" else "quinn@example.com",
+        **more,
+    }
 
 
 @contextmanager
@@ -91,14 +144,31 @@ def terminal(folder: Path, variables: dict[str, str]) -> Iterator[Terminal]:
             server.stdin.close()
 
 
+@contextmanager
+def served(engine: Engine, folder: Path, queue: str) -> Iterator[Terminal]:
+    """Open a terminal on an engine, with a worker that polls a queue of its own."""
+    env = clean_environment(
+        TEMPORAL_ADDRESS=engine.address.host, WORKUNITS_QUEUE=queue, WORKUNITS_DATA=str(folder / "data")
+    )
+    with (folder / "worker.log").open("wb") as log:
+        worker = subprocess.Popen([*COMMAND, "worker", "--unversioned"], cwd=folder, env=env, stdout=log, stderr=log)
+        try:
+            with terminal(folder, env) as opened:
+                yield opened
+        finally:
+            worker.terminate()
+            worker.wait(PATIENCE)
+
+
 def _serve() -> None:
+    # Before the fork, not for each command.
     import workers.batch
     import workers.case_page
     import workers.catalog
-    import workers.connect
-    import workers.task_page
-    import workers.tables  # noqa: F401, imported before the fork, not for each command
     import workers.cli
+    import workers.connect
+    import workers.tables
+    import workers.task_page
 
     workers.catalog.load_catalog()
     while order := sys.stdin.readline():

@@ -101,3 +101,11 @@ def letters(ctx: typer.Context, *, json: Json = False) -> None:
         typer.echo(f"{len(found)} dead letter(s)." + (" They are tried again after an upgrade." if found else ""))
     if found:
         raise typer.Exit(Exit.FINDING)
+
+
+@app.command()
+def schema() -> None:
+    """Print what every table and column holds, as Markdown."""
+    from observability.ledger.page import schema_page
+
+    typer.echo(schema_page(), nl=False)

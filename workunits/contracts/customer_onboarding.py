@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from workunits.core.errors import BusinessException
+from workunits.core.personal import PERSONAL
 
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
@@ -31,8 +32,10 @@ class Document(BaseModel, frozen=True):
 
     kind: Literal["passport", "identity_card", "utility_bill", "bank_statement", "other"]
     readability: float = Field(ge=0, le=1, description="Share of the page that the scan reader is sure of, 0 to 1.")
-    issued_on: date = Field(description="Date on the document.")
-    expires_on: date | None = Field(None, description="Last day of validity; none where the document states none.")
+    issued_on: Annotated[date, PERSONAL] = Field(description="Date on the document.")
+    expires_on: Annotated[date | None, PERSONAL] = Field(
+        None, description="Last day of validity; none where the document states none."
+    )
 
 
 class Documents(BaseModel, frozen=True):
@@ -46,14 +49,16 @@ class Application(BaseModel, frozen=True):
     """A person applies for an account. The case."""
 
     application: ApplicationId = Field(description="Number of the application, for example A-1001.")
-    full_name: Name = Field(description="As in the identity document.")
-    born_on: date = Field(ge=date(1900, 1, 1))
-    email: Address
+    full_name: Annotated[Name, PERSONAL] = Field(description="As in the identity document.")
+    born_on: Annotated[date, PERSONAL] = Field(ge=date(1900, 1, 1))
+    email: Annotated[Address, PERSONAL]
     country: Country = Field(description="Country of residence, ISO 3166-1 alpha-2.")
     product: Product
     channel: Literal["web", "branch"] = "web"
-    monthly_income: int = Field(ge=0, le=10_000_000, description="Expected payments in per month, in whole euros.")
-    source_of_funds: Name = Field(description="In the applicant's words.")
+    monthly_income: Annotated[int, PERSONAL] = Field(
+        ge=0, le=10_000_000, description="Expected payments in per month, in whole euros."
+    )
+    source_of_funds: Annotated[Name, PERSONAL] = Field(description="In the applicant's words.")
     documents: Documents
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from workunits.core.errors import BusinessException
+from workunits.core.personal import PERSONAL
 
 Address = Annotated[
     str,
@@ -35,9 +36,9 @@ class Request(BaseModel, frozen=True):
     order: OrderId = Field(description="Number of the order, as the customer gave it.")
     amount: Money
     cause: Cause
-    details: str = Field("", max_length=2000, description="In the customer's words.")
+    details: Annotated[str, PERSONAL] = Field("", max_length=2000, description="In the customer's words.")
     requested_on: date = Field(description="Day on which the customer asked; the return period is judged on it.")
-    email: Address
+    email: Annotated[Address, PERSONAL]
 
 
 class OrderNumber(BaseModel, frozen=True):

@@ -37,6 +37,8 @@ def upgrade() -> None:
         Column("close", sa.String(length=20), nullable=True),
         Column("reason", sa.String(length=100), nullable=True),
         Column("segment", sa.String(length=100), nullable=True),
+        Column("exceptions", sa.JSON(), nullable=False),
+        Column("reworked", sa.Boolean(), nullable=True),
         sa.PrimaryKeyConstraint("baseline_id", "case_no", name="pk_baseline_cases"),
     )
     op.create_table(
@@ -44,12 +46,14 @@ def upgrade() -> None:
         Column("baseline_id", sa.String(length=64), nullable=False),
         Column("case_no", sa.Integer(), nullable=False),
         Column("seq", sa.Integer(), nullable=False),
+        Column("item", sa.Integer(), nullable=False),
         Column("step", sa.String(length=60), nullable=False),
         Column("kind", sa.String(length=20), nullable=False),
         Column("performer", sa.String(length=100), nullable=True),
         Column("ready_at", Moment(), nullable=True),
         Column("begun_at", Moment(), nullable=True),
         Column("done_at", Moment(), nullable=True),
+        Column("ended", sa.String(length=10), nullable=True),
         sa.PrimaryKeyConstraint("baseline_id", "case_no", "seq", name="pk_baseline_intervals"),
     )
     op.create_table(
@@ -273,6 +277,13 @@ def upgrade() -> None:
         Column("input", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name="fk_inputs_case_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("case_id", name="pk_inputs"),
+    )
+    op.create_table(
+        "prunings",
+        Column("unit", sa.String(length=60), nullable=False),
+        Column("before", Moment(), nullable=False),
+        Column("at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("unit", name="pk_prunings"),
     )
     op.create_table(
         "proposals",

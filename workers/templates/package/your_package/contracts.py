@@ -22,6 +22,7 @@ class Purchase(BaseModel, frozen=True):
 class Budget(BaseModel, frozen=True):
     """What the budget says."""
 
+    cost_centre: CostCentre = Field(description="Whose budget it is.")
     left: int = Field(description="What is left of the year's budget, in whole euros, before this purchase.")
     enough: bool = Field(description="The purchase fits into what is left.")
 

@@ -23,6 +23,7 @@ def check_budget(purchase: Purchase) -> Budget:
     """
     with BUDGETS.open(encoding="utf-8", newline="") as file:
         left = {row["cost_centre"]: int(row["left"]) for row in csv.DictReader(file)}
-    if purchase.cost_centre not in left:
+    centre = purchase.cost_centre
+    if centre not in left:
         raise CostCentreUnknown
-    return Budget(left=left[purchase.cost_centre], enough=purchase.price <= left[purchase.cost_centre])
+    return Budget(cost_centre=centre, left=left[centre], enough=purchase.price <= left[centre])

@@ -1,0 +1,162 @@
+"""Erasing personal data from rows that are there: of a case, or of a person wherever they are named.
+
+Figures stay. What is erased does not come back: its mark is kept, and whoever writes rows applies it. The marks can
+be carried over to a ledger that was restored from an older copy.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Table, delete, or_, select, update
+
+from observability.ledger.auditing import note_audit
+from observability.ledger.forgetting import Forgetting, Kind, remember_to_forget, take_over
+from observability.ledger.keeping import corrections, dead_letters, evidence, forgotten, inputs
+from observability.ledger.store import Ledger
+from observability.ledger.tables import actions, cases, steps, tasks
+from workunits.core.errors import BadInput
+
+_NAMING: tuple[tuple[Table, str], ...] = (
+    (steps, "performer"),
+    (steps, "acting_for"),
+    (tasks, "owner"),
+    (tasks, "performer"),
+    (actions, "actor"),
+    (actions, "acting_for"),
+)
+"""Where people are named, in tables of cases."""
+_ERASED = "erased"
+
+
+def forget(ledger: Ledger, kind: Kind, name: str, *, actor: str) -> int:
+    """Erase the personal data of a case, or a person's name wherever it stands.
+
+    Args:
+        ledger: The ledger.
+        kind: `case` or `subject`.
+        name: The case's id, or the person's name as it stands in the ledger.
+        actor: Who does it, for the audit.
+
+    Returns:
+        How many cases it was about; the mark is kept also when there is none yet.
+
+    Raises:
+        LedgerUnavailableError.
+    """
+    now = datetime.now(UTC)
+    with ledger.write() as connection:
+        forgetting = remember_to_forget(connection, kind, name, now)
+        if kind == "case":
+            about = _erase_cases(connection, [name], forgetting, now)
+        else:
+            about = _erase_people(connection, [name], forgetting)
+        note_audit(connection, actor, "forget", now, kind=kind, mark=forgetting.mark(kind, name), cases=about)
+    return about
+
+
+def export_marks(ledger: Ledger, path: Path) -> int:
+    """Write the marks to a file, to be kept beside backups; they name nobody."""
+    with ledger.read() as connection:
+        rows = [dict(row) for row in connection.execute(select(forgotten)).mappings()]
+    text = json.dumps([{**row, "at": row["at"].isoformat()} for row in rows], indent=1)
+    path.write_text(text + "\n", encoding="utf-8")
+    return sum(row["kind"] != "salt" for row in rows)
+
+
+def import_marks(ledger: Ledger, path: Path, *, actor: str) -> int:
+    """Take marks over into a ledger that was restored from an older copy, and erase by them.
+
+    Raises:
+        BadInput: the file holds no marks.
+        LedgerUnavailableError.
+    """
+    now = datetime.now(UTC)
+    with ledger.write() as connection:
+        take_over(connection, _read_marks(path))
+        forgetting = Forgetting.load(connection)
+        ids = connection.execute(select(cases.c.case_id).where(cases.c.forgotten_at.is_(None))).scalars()
+        marked = [case for case in ids if forgetting.since("case", case)]
+        people = [name for name in _people(connection) if forgetting.since("subject", name)]
+        about = _erase_cases(connection, marked, forgetting, now) + _erase_people(connection, people, forgetting)
+        note_audit(connection, actor, "forget", now, imported=path.name, cases=about)
+    return about
+
+
+def _erase_cases(connection: Connection, ids: Iterable[str], forgetting: Forgetting, now: datetime) -> int:
+    about = 0
+    for case in ids:
+        outsiders = select(steps.c.performer).where(steps.c.case_id == case, steps.c.external).distinct()
+        for name in [n for n in connection.execute(outsiders).scalars() if n]:
+            _rename(connection, name, forgetting.alias(name), case)
+        since = forgetting.since("case", case) or now
+        blank: dict[str, Any] = {"record": None, "why": None, "cancelled_by": None, "forgotten_at": since}
+        about += connection.execute(update(cases).where(cases.c.case_id == case).values(**blank)).rowcount
+        connection.execute(delete(inputs).where(inputs.c.case_id == case))
+        connection.execute(update(evidence).where(evidence.c.case_id == case).values(source=_ERASED))
+        connection.execute(update(corrections).where(corrections.c.case_id == case).values(why=_ERASED))
+        connection.execute(update(dead_letters).where(dead_letters.c.case_id == case).values(payload=""))
+    return about
+
+
+def _erase_people(connection: Connection, names: Iterable[str], forgetting: Forgetting) -> int:
+    about: set[str] = set()
+    for name in names:
+        for table, column in _NAMING:
+            found = select(table.c.case_id).where(table.c[column] == name)
+            about.update(connection.execute(found).scalars())
+        asked = select(cases.c.case_id).where(or_(*_asked_by(name)))
+        about.update(connection.execute(asked).scalars())
+        connection.execute(update(cases).where(or_(*_asked_by(name))).values(cancelled_by=None, record=None))
+        _rename(connection, name, forgetting.alias(name), None)
+        told = update(evidence).where(evidence.c.recorded_by == name)
+        connection.execute(told.values(recorded_by=forgetting.alias(name)))
+        _blank_letters(connection, name)
+    for case in about:
+        connection.execute(update(cases).where(cases.c.case_id == case).values(record=None))
+    return len(about)
+
+
+def _asked_by(name: str) -> tuple[Any, ...]:
+    return cases.c.cancelled_by == name, cases.c.cancelled_by.startswith(f"{name}:", autoescape=True)
+
+
+def _rename(connection: Connection, name: str, alias: str, case: str | None) -> None:
+    for table, column in _NAMING:
+        where = [table.c[column] == name, *([table.c.case_id == case] if case else [])]
+        connection.execute(update(table).where(*where).values({column: alias}))
+
+
+def _blank_letters(connection: Connection, name: str) -> None:
+    """A dead letter is a copy of what the engine listed; one that names the person is emptied."""
+    for row in connection.execute(select(dead_letters.c.case_id, dead_letters.c.run_id, dead_letters.c.payload)).all():
+        if name.encode() in base64.b64decode(row.payload):
+            mine = (dead_letters.c.case_id == row.case_id, dead_letters.c.run_id == row.run_id)
+            connection.execute(update(dead_letters).where(*mine).values(payload=""))
+
+
+def _people(connection: Connection) -> set[str]:
+    return {
+        name
+        for table, column in _NAMING
+        for name in connection.execute(select(table.c[column]).distinct()).scalars()
+        if name
+    }
+
+
+def _read_marks(path: Path) -> list[dict[str, Any]]:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(rows, list):
+            raise TypeError(type(rows).__name__)
+        return [
+            {"mark": str(row["mark"]), "kind": str(row["kind"]), "at": datetime.fromisoformat(row["at"])}
+            for row in rows
+        ]
+    except (ValueError, KeyError, TypeError):
+        raise BadInput(f"{path} holds no marks: it should be what `workunits forget --export` wrote") from None

@@ -1,0 +1,141 @@
+"""`up`: what dies is started again, and cases go on through everything."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Place, Run
+from workers.address import Address
+from workers.catalog import OWN
+from workers.child import environment_for
+from workers.connect import connect
+from workers.demo_cases import SCRIPTS, SEED_CASES
+from workers.embedded import PORT
+from workers.settings import Settings
+from workunits.cases import CaseView
+from workunits.client import Cases
+from workunits.registry import Catalog
+
+
+@pytest.fixture(scope="module", autouse=True)
+def usual_port_is_taken() -> Iterator[None]:
+    """By someone else, if not by us: these tests must not depend on who was first."""
+    with socket.socket() as other:
+        with suppress(OSError):
+            other.bind(("127.0.0.1", PORT))
+            other.listen()
+        yield
+
+
+def seeded(place: Place) -> Run:
+    """Start everything, and wait until it is up."""
+    run = place.start("up", "--seed", "--no-ui")
+    run.until("Ctrl-C stops everything")
+    return run
+
+
+def names(place: Place, run: Run) -> set[str]:
+    """The cases that a second terminal finds after it has typed the line that `up` printed."""
+    line = next(line for line in run.said.splitlines() if "export " in line)
+    variable, _, file = line.partition("export ")[2].partition("=")
+    listed = place.start("list", "--json", **{variable: file})
+    assert listed.end() == 0, listed.said
+    return {case["case"] for case in json.loads(listed.gave)["cases"]}
+
+
+async def answered(run: Run, key: str) -> CaseView:
+    """Complete the one task of a seeded case, as a person would, and wait for its close."""
+    script = next(script for script in SCRIPTS if script.key == key)
+    host = run.said.partition("Up. Engine: ")[2].split()[0]
+    address = Address(host, "default", {}, "the test", encrypted=False)
+    catalog = Catalog([OWN])
+    cases = Cases(await connect(Settings.model_construct(), catalog, address=address), catalog)
+    case = f"{script.unit}:{key}"
+    task = (await cases.show(case)).tasks[0]
+    answer = script.people[task.step]
+    body = answer.gives.model_dump(mode="json")
+    await cases.act(task.id, "complete", actor=answer.by, roles=[task.role], body=body, patience=30)
+    await cases.client.get_workflow_handle(case).result(follow_runs=True)
+    return await cases.show(case)
+
+
+async def test_what_dies_is_started_again(place: Place) -> None:
+    """A killed worker and a killed engine come back by themselves, with the cases, and Ctrl-C ends all."""
+    run = seeded(place)
+    assert names(place, run) == {
+        f"{unit}:{data['application' if 'application' in data else 'request']}" for unit, data in SEED_CASES
+    }
+    run.child("--until-stdin-closes").kill()
+    run.until(lambda said: said.count("polling namespace=") == 2)
+    assert (await answered(run, "RR-4")).close == "achieved"
+    run.child("start-dev").kill()
+    run.until("engine runs again")
+    assert (await answered(run, "A-1001")).close == "achieved"
+    assert run.end(signal.SIGINT) == 0
+    assert run.leaves() == []
+
+
+async def test_a_killed_up_takes_its_processes_with_it_and_the_next_goes_on(place: Place) -> None:
+    """No engine stays that would hold the state; the cases are there again, and are not seeded twice."""
+    run = seeded(place)
+    before = names(place, run)
+    run.end(signal.SIGKILL)
+    assert run.leaves() == []
+    run = seeded(place)
+    assert "The demo cases were there." in run.said
+    assert names(place, run) == before
+    assert (await answered(run, "A-1002")).close == "achieved"
+    second = place.start("up")
+    assert second.end() == 1
+    assert f"an engine is running on .workunits already (pid {run.process.pid}," in second.said
+    assert run.end(signal.SIGTERM) == 0
+    assert run.leaves() == []
+
+
+@pytest.mark.parametrize("state", [b"no database", b"SQLite format 3\0" + b"torn" * 2000])
+def test_a_damaged_state_is_refused_with_the_remedy(place: Place, state: bytes) -> None:
+    """In one sentence, and it stays as it is."""
+    folder = place.folder / "damaged"
+    folder.mkdir(exist_ok=True)
+    (folder / "engine.db").write_bytes(state)
+    run = place.start("up", WORKUNITS_STATE=str(folder))
+    assert run.end() == 1
+    assert "move it away to start afresh" in run.said.splitlines()[-1]
+    assert (folder / "engine.db").read_bytes() == state
+
+
+def test_a_state_folder_that_cannot_be_made_is_named(place: Place) -> None:
+    """With the setting that names another."""
+    (place.folder / "file").touch()
+    run = place.start("up", WORKUNITS_STATE="file")
+    assert run.end() == 1
+    assert (
+        run.said
+        == "workunits: file cannot hold an engine's state: Not a directory; name another folder with WORKUNITS_STATE\n"
+    )
+
+
+def test_a_worker_that_refuses_ends_it_all(place: Place) -> None:
+    """Its own words say why; the engine does not stay."""
+    run = place.start("up", "--no-ui", WORKUNITS_STATE="refusing", WORKUNITS_AI_MODEL="oracle:delphi")
+    run.until("oracle:delphi")
+    assert run.end() == 1
+    assert run.said.splitlines()[-1] == "workunits: the worker refuses to start; what it said stands above"
+    assert run.leaves() == []
+
+
+def test_a_worker_keeps_what_it_compiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What containers set would have it compile a unit's file for every case; another engine is not for it either."""
+    del tmp_path
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "elsewhere:7233")
+    found = environment_for(Address("127.0.0.1:1", "default", {}, "the test", encrypted=False))
+    assert "PYTHONDONTWRITEBYTECODE" not in found
+    assert found["TEMPORAL_ADDRESS"] == "127.0.0.1:1"

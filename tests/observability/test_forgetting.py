@@ -1,0 +1,168 @@
+"""What is forgotten stays forgotten, whoever writes rows; and what is pruned does not come back."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from observability.ledger.columns import metadata
+from observability.ledger.erasing import export_marks, forget, import_marks
+from observability.ledger.follower import Follower
+from observability.ledger.keeping import audit
+from observability.ledger.pruning import prune
+from observability.ledger.reconcile import Reconciler
+from observability.ledger.store import Ledger
+from observability.ledger.tables import cases, steps
+from tests.conftest import PACKAGE
+from tests.lab.units import Plain, Ruled
+from workunits.core.errors import BadInput
+from workunits.registry import Catalog
+
+CATALOG = Catalog([PACKAGE])
+
+
+@pytest.fixture
+def clerk() -> str:
+    """A name that no other test uses: they share the engine."""
+    return f"clerk-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def customer() -> str:
+    """The same for one outside."""
+    return f"customer-{uuid.uuid4().hex}@example.com"
+
+
+async def closed_case(bench, clerk, customer):
+    """A case that the customer and a clerk had their part in."""
+    started = await bench.start(Ruled, "unreadable")
+    await bench.answer(await bench.task(started.case, "mend"), {"request": "r", "mood": "odd"}, by=customer)
+    await bench.answer(await bench.task(started.case, "look_by_hand"), {"risk": "seen"}, by=clerk)
+    await bench.closed(started.case)
+    return started.case
+
+
+def everything(ledger) -> str:
+    """All that the ledger holds, as text."""
+    with ledger.read() as connection:
+        return "\n".join(str(row) for table in metadata.tables.values() for row in connection.execute(select(table)))
+
+
+def figures_of(ledger, case):
+    """The numbers of a case."""
+    with ledger.read() as connection:
+        row = connection.execute(select(cases).where(cases.c.case_id == case)).mappings().one()
+    return {name: value for name, value in row.items() if isinstance(value, int | float | bool)}
+
+
+async def test_a_forgotten_person_is_named_nowhere_and_figures_stay(bench, ledger, clerk, customer):
+    """Neither the follower nor a repair brings the name back, though the engine still has it."""
+    case = await closed_case(bench, clerk, customer)
+    follower = Follower(bench.client, ledger, CATALOG)
+    await follower.follow()
+    before, there = figures_of(ledger, case), everything(ledger)
+    about = forget(ledger, "subject", clerk, actor="privacy officer")
+    another = await closed_case(bench, clerk, customer)
+    await follower.follow()
+    await Reconciler(bench.client, ledger, CATALOG).reconcile(settle=0, repair=True)
+    found = await Reconciler(bench.client, ledger, CATALOG).reconcile(settle=0)
+
+    assert clerk in there
+    assert about == 1
+    assert clerk not in everything(ledger)
+    assert customer in everything(ledger)
+    assert before == figures_of(ledger, case)
+    assert figures_of(ledger, another)["handoffs_hh"] == before["handoffs_hh"]
+    assert found.differences == []
+
+
+async def test_a_forgotten_case_keeps_its_figures(bench, ledger, clerk, customer):
+    """The customer's name goes, the clerk's stays: it is not the case's."""
+    case = await closed_case(bench, clerk, customer)
+    await Follower(bench.client, ledger, CATALOG).follow()
+    before = figures_of(ledger, case)
+    forget(ledger, "case", case, actor="privacy officer")
+    with ledger.read() as connection:
+        row = connection.execute(select(cases).where(cases.c.case_id == case)).one()
+        performers = connection.execute(select(steps.c.performer).where(steps.c.case_id == case)).scalars().all()
+
+    assert customer not in everything(ledger)
+    assert clerk in performers
+    assert row.forgotten_at is not None
+    assert row.record is None
+    assert before == figures_of(ledger, case)
+
+
+async def test_a_case_that_is_forgotten_before_it_arrives(bench, ledger, clerk, customer):
+    """The mark comes first; the row that the follower then writes honours it."""
+    case = await closed_case(bench, clerk, customer)
+    forget(ledger, "case", case, actor="privacy officer")
+    await Follower(bench.client, ledger, CATALOG).follow()
+
+    assert customer not in everything(ledger)
+    assert "achieved" in everything(ledger)
+
+
+async def test_a_restored_copy_forgets_again(bench, ledger, clerk, customer, tmp_path: Path):
+    """Marks are kept beside backups; a ledger that was restored from before takes them over."""
+    case = await closed_case(bench, clerk, customer)
+    await Follower(bench.client, ledger, CATALOG).follow()
+    forget(ledger, "subject", clerk, actor="privacy officer")
+    forget(ledger, "case", case, actor="privacy officer")
+    kept = tmp_path / "marks.json"
+    marks = export_marks(ledger, kept)
+    older = Ledger(f"sqlite:///{tmp_path / 'older.sqlite'}")
+    older.migrate()
+    await Follower(bench.client, older, CATALOG).follow()
+    restored = everything(older)
+    import_marks(older, kept, actor="privacy officer")
+    await Follower(bench.client, older, CATALOG).follow()
+
+    assert marks == 2
+    assert clerk not in kept.read_text(encoding="utf-8")
+    assert clerk in restored
+    assert clerk not in everything(older)
+    assert customer not in everything(older)
+    older.close()
+
+
+def test_a_file_without_marks_is_refused(ledger, tmp_path: Path):
+    """Nothing is changed by it."""
+    file = tmp_path / "marks.json"
+    file.write_text("{}", encoding="utf-8")
+    with pytest.raises(BadInput, match="holds no marks"):
+        import_marks(ledger, file, actor="privacy officer")
+
+
+async def test_what_was_pruned_does_not_come_back(bench, ledger):
+    """Cases go with all that they consist of; the engine still lists them, and the follower leaves them out."""
+    started = await bench.start(Plain)
+    await bench.answer(await bench.task(started.case, "decide"), {"decision": "grant"})
+    await bench.closed(started.case)
+    running = await bench.start(Plain)
+    await bench.task(running.case, "decide")
+    follower = Follower(bench.client, ledger, CATALOG)
+    await follower.follow()
+    now = datetime.now(UTC)
+    counted = prune(ledger, ["plain"], now, actor="ops", dry_run=True)
+    done = prune(ledger, ["plain"], now, actor="ops", dry_run=False)
+    await Follower(bench.client, ledger, CATALOG).follow()
+    with ledger.read() as connection:
+        left = set(connection.execute(select(cases.c.case_id).where(cases.c.unit == "plain")).scalars())
+        told = connection.execute(select(audit.c.what, audit.c.actor)).all()
+
+    assert counted == done
+    assert started.case not in left
+    assert running.case in left
+    assert ("prune", "ops") in [tuple(row) for row in told]
+    assert (await Reconciler(bench.client, ledger, CATALOG).reconcile(settle=0)).differences == []
+
+
+def test_pruning_the_future_is_refused(ledger):
+    """What is not there yet is not old."""
+    with pytest.raises(BadInput, match="past"):
+        prune(ledger, ["plain"], datetime.now(UTC) + timedelta(days=1), actor="ops", dry_run=False)
