@@ -154,7 +154,7 @@ def _step(page: Page, work: Work) -> Sequence[Cell]:
     # A machine step that has ended waits no longer, though the case may take its result later.
     last = max((b for _, b in work.work), default=end) if work.kind != "human" else end
     waited = max(0, last - work.ready - worked - sum(b - a for a, b in work.retry))
-    nothing = "not said" if True else "-" if work.kind == "human" and not worked else ""
+    nothing = "not said" if work.assigned_only else "-" if work.kind == "human" and not worked else ""
     return (
         work.key,
         work.kind,

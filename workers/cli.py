@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from workers.commands import cases, demo, design, evidence, export, forget, ledger, replay, runtime, tasks
+from workers.commands import baseline, cases, demo, design, evidence, export, forget, ledger, replay, runtime, tasks
 from workers.console import EXIT_CODES, CommandError, Exit, Setup, debugging, judge, report
 
 app = typer.Typer(
@@ -53,6 +53,7 @@ app.command()(forget.forget)
 ledger.app.command()(forget.prune)
 app.command()(export.export)
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(baseline.app, name="baseline")
 
 
 def main() -> NoReturn:

@@ -52,27 +52,29 @@ class Source:
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Go through the input; while a pipe is silent, other work goes on."""
-        loop, ready = asyncio.get_running_loop(), asyncio.Event()
+        waits = True
+        while True:
+            waits = waits and await self._until_ready()
+            piece = os.read(self.file, _CHUNK)
+            if not piece:
+                return
+            self.taken += len(piece)
+            yield piece
+
+    async def _until_ready(self) -> bool:
+        """Wait until there is something to read; false for what never has to be waited for."""
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
         try:
             loop.add_reader(self.file, ready.set)
-        except PermissionError:  # what epoll says of a regular file, which is always ready
-            ready.set()
-            watched = False
-        else:
-            watched = True
+        except PermissionError:  # what epoll says of a regular file
+            return False
         try:
-            while True:
-                await ready.wait()
-                piece = os.read(self.file, _CHUNK)
-                if not piece:
-                    return
-                if watched:
-                    ready.clear()
-                self.taken += len(piece)
-                yield piece
+            await ready.wait()
         finally:
-            if watched:
-                loop.remove_reader(self.file)
+            # Not watched while nobody reads: a full pipe would keep the loop busy.
+            loop.remove_reader(self.file)
+        return True
 
     async def lines(self) -> AsyncIterator[Line]:
         """Go through the lines; empty ones at the end do not count."""

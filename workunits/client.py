@@ -6,11 +6,9 @@ it checks sizes and types before they travel, and says in words what came back.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import re
-import time
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,16 +23,14 @@ from temporalio.client import (
     WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from workunits.cases import CaseView, TaskView, start_note, view_of
 from workunits.core.errors import BadInput, Refused, WorkUnitsError
-from workunits.core.human import MESSAGE, fingerprint
+from workunits.core.human import fingerprint
 from workunits.core.lifecycle import Action
 from workunits.core.record import LONGEST_DELAY, OPEN_TASKS, START_MEMO, STATE, StartNote
 from workunits.core.spec import CLOSES
@@ -74,15 +70,6 @@ class Memory(Protocol):
     async def closed(self, case: str) -> str | None:
         """How and when a case closed, in words; None for one that is open or was never there."""
         ...
-
-
-class UndeliveredError(WorkUnitsError):
-    """Nobody answered: whether the action took effect is not known yet."""
-
-    def __init__(self, action_id: str, why: str) -> None:
-        """Carry the id with which to repeat it."""
-        self.action_id = action_id
-        super().__init__(f"{why}; repeat it with the same action id {action_id}: it takes effect at most once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,35 +278,8 @@ class Cases:
         size = len(json.dumps(envelope))
         if size > BODY_LIMIT:
             raise BadInput(f"{size} bytes, at most {BODY_LIMIT} are taken", field="body", code="too_large")
-        return await self._deliver(case, envelope, patience)
-
-    async def _deliver(self, case: str, envelope: dict[str, Any], patience: float) -> dict[str, Any]:
-        """Send an action until it is answered; the same action id makes repeating safe."""
-        until = time.monotonic() + patience
-        # Temporal answers a known update id without reading what came with it; the content is part of ours.
-        content = json.dumps({k: v for k, v in envelope.items() if k not in ("sent_at", "revision")}, sort_keys=True)
-        update_id = f"{envelope['action_id']}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
-        why = "no worker answered"
-        while (left := until - time.monotonic()) > 0:
-            try:
-                said: dict[str, Any] = await self._handle(case).execute_update(
-                    MESSAGE, envelope, id=update_id, rpc_timeout=timedelta(seconds=left)
-                )
-            except WorkflowUpdateFailedError as error:
-                if isinstance(error.cause, ApplicationError) and error.cause.type in _ABORTED:
-                    await asyncio.sleep(0.1)  # the run ended under it: the next one, or the record, knows
-                    continue
-                raise _refusal(error) from None
-            except WorkflowUpdateRPCTimeoutOrCancelledError:
-                break
-            except RPCError as error:
-                if error.status == RPCStatusCode.NOT_FOUND:
-                    return await self._after_close(case, envelope)
-                why = f"the engine does not answer ({error.status.name.lower()}: {error.message[:120]})"
-                await asyncio.sleep(min(0.5, max(0.0, until - time.monotonic())))
-            else:
-                return said
-        raise UndeliveredError(envelope["action_id"], why)
+        said = await deliver(self._handle(case), envelope, patience)
+        return said if said is not None else await self._after_close(case, envelope)
 
     async def _after_close(self, case: str, envelope: dict[str, Any]) -> dict[str, Any]:
         """Answer for a case that has closed: its record remembers what it accepted."""
@@ -379,9 +339,6 @@ def _in_state(state: str) -> str:
     return wanted if state in CLOSES else f"ExecutionStatus = 'Running' AND {wanted}"
 
 
-_ABORTED = ("AcceptedUpdateCompletedWorkflow", "AdmittedUpdateCompletedWorkflow", "UpdateWorkflowExecutionAborted")
-
-
 def case_of(task_id: str) -> str:
     """The case of a task id, `<case>/<task>`."""
     return task_id.rpartition("/")[0] or task_id
@@ -403,14 +360,3 @@ def business_key(unit: type[WorkUnit], case: BaseModel, given: str | None) -> st
     if not _KEY.fullmatch(key):
         raise BadInput("1 to 120 letters, digits and . _ @ + = -, a letter or digit first", field=field)
     return key
-
-
-def _refusal(error: WorkflowUpdateFailedError) -> WorkUnitsError:
-    cause = error.cause
-    if not isinstance(cause, ApplicationError):
-        return Refused("refused", str(cause))
-    if cause.type in _INPUT_CODES:
-        detail = cause.details[0] if cause.details else {}
-        field = str(detail.get("field", "")) if isinstance(detail, dict) else ""
-        return BadInput(cause.message.removeprefix(f"{field}: "), field=field, code=cause.type)
-    return Refused(cause.type or "refused", cause.message)

@@ -130,11 +130,16 @@ class _Step:
 
     def _worked(self) -> Iterator[Event]:
         begun_by = {row["at"]: row["actor"] for row in self._actions if row["action"] == "start"}
-        last = len(self._intervals) - 1
-        for number, (begin, end) in enumerate(self._intervals):
+        goes_on = self._goes_on()
+        intervals = list(self._intervals)
+        if goes_on and begun_by and max(begun_by) not in {begin for begin, _ in intervals}:
+            # It had only begun when the ledger was told, by a clock that may be behind the engine's.
+            intervals.append((max(begun_by), max(begun_by)))
+        last = len(intervals) - 1
+        for number, (begin, end) in enumerate(intervals):
             by = begun_by.get(begin, self._step["performer"])
             yield self._event("resume" if number else "start", begin, by)
-            if number < last or not (self._goes_on() or end == self._end_at()):
+            if number < last or not (goes_on or end == self._end_at()):
                 yield self._event("suspend", end, by)
 
     def _goes_on(self) -> bool:

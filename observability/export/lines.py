@@ -12,7 +12,10 @@ from observability.export.reading import CASE_COLUMNS, IN_ORDER, CaseFile, colum
 
 PARTS = tuple(IN_ORDER)
 """The parts of a case that are told here: all."""
-KEYS = (*CASE_COLUMNS, *PARTS, "input")
+_RENAMED = {"exceptions": "exception_count"}
+"""A count in the case's row that would take the name of the rows it counts."""
+_OF_CASE = {name: _RENAMED.get(name, name) for name in CASE_COLUMNS}
+KEYS = (*_OF_CASE.values(), *PARTS, "input")
 """The keys of a line, in order; each is always there."""
 _COLUMNS = {part: columns_of(part) for part in PARTS}
 
@@ -20,7 +23,7 @@ _COLUMNS = {part: columns_of(part) for part in PARTS}
 def lines_of(files: Iterable[CaseFile]) -> Iterator[bytes]:
     """Write a line for each case; durations are whole microseconds, times ISO 8601 in UTC."""
     for file in files:
-        whole: dict[str, Any] = {name: _value(file.case[name]) for name in CASE_COLUMNS}
+        whole: dict[str, Any] = {key: _value(file.case[name]) for name, key in _OF_CASE.items()}
         for part, columns in _COLUMNS.items():
             whole[part] = [{name: _value(row[name]) for name in columns} for row in file.parts[part]]
         whole["input"] = _value(file.input)

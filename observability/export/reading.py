@@ -42,7 +42,7 @@ IN_ORDER: Mapping[str, tuple[Table, tuple[str, ...]]] = {
     "actions": (actions, ("at", "revision", "action_id")),
     "proposals": (proposals, ("at", "key")),
     "evidence": (evidence, ("recorded_at", "evidence_id")),
-    "corrections": (corrections, ("recorded_at", "correction_id")),
+    "corrections": (corrections, ("recorded_at", "at", "correction_id")),
 }
 """What a case consists of, and in which order it is told."""
 LEFT_OUT = ("record", "record_hash")

@@ -146,5 +146,3 @@ def _delimiter(header: str, wanted: list[str]) -> str:
         return len(set(wanted) & set(next(csv.reader([header], delimiter=delimiter), [])))
 
     return max(_DELIMITERS, key=fits)
-
-

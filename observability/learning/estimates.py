@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
@@ -15,6 +16,7 @@ QUANTILES = {"median": 0.5, "p85": 0.85, "p95": 0.95}
 _CLOSE = 1e-12
 """So that 1 - 0.85 and 0.15 are the same."""
 Number = int | float
+Values = Sequence[Number] | NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Rate:
     high: float
 
 
-def spread(values: Sequence[Number]) -> Spread | None:
+def spread(values: Values) -> Spread | None:
     """Quantiles: the smallest value that so many do not exceed, between exact binomial order statistics.
 
     Args:
@@ -70,12 +72,12 @@ def spread(values: Sequence[Number]) -> Spread | None:
     found = {}
     for name, p in QUANTILES.items():
         value = np.quantile(ordered, p, method="inverted_cdf")
-        bounds = stats.quantile_test(ordered, p=p).confidence_interval(CONFIDENCE)
+        bounds: Any = stats.quantile_test(ordered, p=p).confidence_interval(CONFIDENCE)  # its stubs say float
         found[name] = Estimate(*(_plain(number) for number in (value, bounds.low, bounds.high)))
     return Spread(n=len(ordered), **found)
 
 
-def censored(times: Sequence[int], ended: Sequence[bool]) -> Censored | None:
+def censored(times: Sequence[int], ended: Sequence[int]) -> Censored | None:
     """Kaplan-Meier quantiles; the intervals are where the log-log band of the curve crosses them.
 
     Args:
@@ -88,7 +90,7 @@ def censored(times: Sequence[int], ended: Sequence[bool]) -> Censored | None:
     durations, closed = np.asarray(times), np.asarray(ended, dtype=bool)
     if not closed.any():
         return None
-    curve = stats.ecdf(stats.CensoredData(uncensored=durations[closed], right=durations[~closed])).sf
+    curve: Any = stats.ecdf(stats.CensoredData(uncensored=durations[closed], right=durations[~closed])).sf
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         # Before the first end and after the last there is no band: scipy warns, and gives NaN.
         warnings.simplefilter("ignore", RuntimeWarning)

@@ -38,7 +38,7 @@ class Times:
             TimeError: it is none, has no zone, or never was.
         """
         try:
-            when = datetime.strptime(text, self._format) if self._format else datetime.fromisoformat(text.strip())
+            when = self._parsed(text.strip())
         except ValueError:
             wanted = f"a time as {self._format}" if self._format else "an ISO 8601 time"
             raise TimeError(f"is not {wanted}") from None
@@ -48,6 +48,10 @@ class Times:
             return (when - _EPOCH) // _MICROSECOND
         except OverflowError:
             raise TimeError("is out of range") from None
+
+    def _parsed(self, text: str) -> datetime:
+        # Which zone is meant, if the text says none, is settled by `_placed`.
+        return datetime.strptime(text, self._format) if self._format else datetime.fromisoformat(text)  # noqa: DTZ007
 
     def _placed(self, naive: datetime) -> datetime:
         if self._zone is None:

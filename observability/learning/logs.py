@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 from observability.learning.mapping import LogMap
 from workunits.core.errors import BadInput
@@ -93,7 +93,9 @@ def read_log(path: Path, mapping: LogMap, remarks: Remarks, tell: Tell) -> Itera
         if not start.strip():
             raise LogError(path, "the log is empty; it needs at least one trace with an event")
         # In UTF-16, too, an XML document begins with `<`, after its mark and around a zero.
-        xml = start.removeprefix(b"\xef\xbb\xbf").removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").lstrip(b" \t\r\n\0")
+        xml = (
+            start.removeprefix(b"\xef\xbb\xbf").removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").lstrip(b" \t\r\n\0")
+        )
         read = read_xes if xml.startswith(b"<") else read_csv
         yield from read(path, stream, mapping, remarks)
 
@@ -109,7 +111,7 @@ def hash_of(path: Path) -> str:
 
 
 @contextmanager
-def _opened(path: Path, tell: Tell) -> Iterator[io.BufferedReader]:
+def _opened(path: Path, tell: Tell) -> Iterator[io.BufferedReader[Any]]:
     with _file(path) as file:
         packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
@@ -124,7 +126,7 @@ def _opened(path: Path, tell: Tell) -> Iterator[io.BufferedReader]:
 
 
 @contextmanager
-def _file(path: Path) -> Iterator[BinaryIO]:
+def _file(path: Path) -> Iterator[io.BufferedReader]:
     if path.is_dir():
         raise LogError(path, "a folder; name the log's file")
     try:
@@ -140,7 +142,7 @@ def _file(path: Path) -> Iterator[BinaryIO]:
 class _Counted(io.RawIOBase):
     """Reads a file and tells how far it is."""
 
-    def __init__(self, file: BinaryIO, tell: Tell) -> None:
+    def __init__(self, file: io.BufferedReader, tell: Tell) -> None:
         self._file, self._tell, self._read = file, tell, 0
 
     def readable(self) -> bool:

@@ -262,7 +262,9 @@ def _text(path: Path) -> str:
 def _explained(error: ValidationError, text: str, name: str) -> MapError:
     first = error.errors(include_input=False, include_url=False)[0]
     path = tuple(str(part) for part in first["loc"] if part != "[key]")
-    said = first["msg"].removeprefix("Value error, ").replace("Input should", "should").replace("String should", "should")
+    said = (
+        first["msg"].removeprefix("Value error, ").replace("Input should", "should").replace("String should", "should")
+    )
     if first["type"] == "extra_forbidden":
         said = f"there is no such key; {near(path[-1], _keys(path[:-1]))}"
     elif first["type"] == "missing":

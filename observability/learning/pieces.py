@@ -10,7 +10,7 @@ from observability.learning.mapping import Transition
 Interval = tuple[int, int]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Piece:
     """One performance of a step; times in microseconds since 1970."""
 
@@ -132,8 +132,9 @@ def _pick(pieces: list[Piece], resource: str | None, instance: str | None) -> Pi
         fits = [piece for piece in pieces if piece.performer == resource] or pieces
     if not fits:
         return None
-    pieces.remove(fits[0])
-    return fits[0]
+    found = fits[0]
+    pieces.remove(found)
+    return found
 
 
 def _stop(piece: Piece, at: int, how: Transition) -> None:

@@ -1,4 +1,4 @@
-"""Rows on their way into the ledger: kept in a temporary file, so that its writers' lock is held for the writing alone."""
+"""Rows on their way into the ledger: in a temporary file, so that its writers' lock is held for the writing alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from observability.ledger.store import LedgerUnavailableError
 
@@ -21,7 +21,7 @@ class Spool:
         """Open it."""
         self._file = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115, closed by __exit__
 
-    def __enter__(self) -> Spool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -1,10 +1,11 @@
-"""The figures of a baseline, gathered trace by trace: eight bytes for each figure of a trace, and nothing of its events."""
+"""The figures of a baseline, gathered trace by trace: eight bytes for each figure, and nothing of its events."""
 
 from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import Any
 
 from observability.learning.estimates import as_json, censored, rate, spread
@@ -32,7 +33,7 @@ class Tally:
         self._bits = {step: 1 << number for number, step in enumerate(mapping.step_names)}
         self.n = 0
         self.window: tuple[int, int] | None = None
-        self._cycles, self._closed = array("q"), bytearray()
+        self._cycles, self._closed = array("q"), array("b")
         self._by_close = _Spans()
         self._closes: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
@@ -50,8 +51,10 @@ class Tally:
         """By step, and touch also by (step, kind) and (kind,)."""
         self._measured = 0
         """The steps with a start anywhere in the log, as bits."""
-        self._worked: list[tuple[int, int, int, int, int]] = []
-        """For each trace with work: steps that lack a start or an end, human and machine touch, active span, cycle."""
+        self._lacking: list[int] = []
+        """For each trace with work, the steps that lack a start or an end, as bits."""
+        self._efforts_of = {name: array("q") for name in ("human", "machine", "active", "cycle")}
+        """For each trace with work: touch of people and machines, active span, cycle time."""
         self._people: dict[str, int] = {}
         self._busy: tuple[array[int], array[int], array[int]] = (array("q"), array("q"), array("q"))
         """Intervals of people: who, from, to."""
@@ -93,8 +96,10 @@ class Tally:
             lacking |= self._add_piece(piece)
         self._step_traces.update({piece.step for piece in case.pieces if piece.performed})
         if any(piece.performed for piece in case.pieces):
-            human, machine = case.touch(human=True), case.touch(human=False)
-            self._worked.append((lacking, human, machine, case.active, case.cycle_time))
+            self._lacking.append(lacking)
+            efforts = (case.touch(human=True), case.touch(human=False), case.active, case.cycle_time)
+            for column, effort in zip(self._efforts_of.values(), efforts, strict=True):
+                column.append(effort)
 
     def _add_piece(self, piece: Piece) -> int:
         """Count one; gives its step's bit when a start or an end is missing."""
@@ -105,6 +110,7 @@ class Tally:
             self._unpaired[piece.step, UNPERFORMED] += 1
             return 0
         self._pieces[piece.step, piece.kind] += 1
+        person = self.person(piece.performer) if piece.kind == "human" else None
         if piece.begun is None:
             self._unpaired[piece.step, UNBEGUN] += 1
             return bit
@@ -113,7 +119,7 @@ class Tally:
             self._unpaired[piece.step, UNFINISHED] += 1
             return bit
         self._touches[piece.step, piece.kind].append(piece.touch)
-        if piece.kind == "human" and (person := self.person(piece.performer)) is not None:
+        if person is not None:
             for start, end in piece.work:
                 for column, value in zip(self._busy, (person, start, end), strict=True):
                     column.append(value)
@@ -159,8 +165,8 @@ class Tally:
 
     def _efforts(self) -> Mapping[str, Any]:
         """Of traces with work whose every start and end is known, on steps that the log measures at all."""
-        whole = [row for row in self._worked if not row[0] & self._measured] if self._measured else []
-        human, machine, active, cycle = ([row[place] for row in whole] for place in (1, 2, 3, 4))
+        keep = [not lacking & self._measured for lacking in self._lacking] if self._measured else []
+        human, machine, active, cycle = (array("q", compress(of, keep)) for of in self._efforts_of.values())
         shares = [a / c for a, c in zip(active, cycle, strict=True) if c]
         spread_of_shares = spread(shares)
         by_kind = {kind for _, kind in self._touches}
@@ -168,10 +174,8 @@ class Tally:
             "touch_human_us": spread(human) if "human" in by_kind else None,
             "touch_machine_us": spread(machine) if by_kind - {"human"} else None,
             "active_us": spread(active),
-            "flow_efficiency": {**as_json(spread_of_shares), "overall": sum(active) / sum(cycle)}
-            if spread_of_shares
-            else None,
-            "touch_left_out": len(self._worked) - len(whole) if self._measured else None,
+            "flow_efficiency": spread_of_shares and {**as_json(spread_of_shares), "overall": sum(active) / sum(cycle)},
+            "touch_left_out": len(keep) - sum(keep) if self._measured else None,
             "touch_overlapping": self._overlapping(),
         }
 

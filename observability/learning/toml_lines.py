@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 def lines_of(text: str) -> Mapping[tuple[str, ...], int]:
@@ -35,7 +36,7 @@ def line_of(lines: Mapping[tuple[str, ...], int], path: Sequence[str]) -> int | 
 def _path(said: str) -> tuple[str, ...]:
     """The keys of a line that is TOML by itself, outermost first; none for another line."""
     try:
-        inside = tomllib.loads(said)
+        inside: Any = tomllib.loads(said)
     except tomllib.TOMLDecodeError:
         return ()
     path: list[str] = []

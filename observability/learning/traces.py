@@ -12,8 +12,8 @@ from typing import Literal
 
 from observability.learning.logs import Event, Remarks, Trace
 from observability.learning.mapping import LogMap, Transition
-from observability.learning.pieces import Bench, Interval, Piece, in_order
-from observability.ledger.figures import HANDOFFS, length, union
+from observability.learning.pieces import Bench, Piece, in_order
+from observability.ledger.figures import length, union
 
 Close = Literal["achieved", "not_achieved"]
 UNSORTED, TWO_ENDS, UNFIT = "traces_out_of_order", "traces_with_two_ends", "traces_without_segment_value"

@@ -141,7 +141,7 @@ class _Reader:
 
 
 def _local(element: etree._Element) -> str:
-    return element.tag.rpartition("}")[2]
+    return str(element.tag).rpartition("}")[2]
 
 
 def _says(value: str | None) -> bool:

@@ -28,6 +28,8 @@ class Figures:
     external: Microseconds
     rework_effort: Microseconds
     human_touches: int
+    unmeasured: int
+    """Human touches whose time nobody measured."""
     exceptions: int
     reworked: bool
     handoffs: Mapping[str, int]
@@ -55,6 +57,7 @@ def figures(record: Record, end: Microseconds) -> Figures:
         external=length(waits) - overlap(waits, active),
         rework_effort=sum(length(worked[work.key]) for work in ours if work.redo_of),
         human_touches=sum(1 for work in ours if work.kind == "human" and work.end == "done"),
+        unmeasured=sum(1 for work in ours if work.assigned_only and work.end == "done"),
         exceptions=sum(1 for routed in record.routes if routed.business),
         reworked=any(work.redo_of for work in record.steps),
         handoffs=handoffs(record.steps),

@@ -146,6 +146,7 @@ def _case(seen: Seen, record: Record, now: datetime, definition: Definition | No
         "external_us": computed.external,
         "rework_effort_us": computed.rework_effort,
         "human_touches": computed.human_touches,
+        "unmeasured": computed.unmeasured,
         "exceptions": computed.exceptions,
         "reworked": computed.reworked,
         "cost": spent[0] if spent else None,

@@ -51,8 +51,7 @@ def cases(runs: tuple[Run, Run]) -> list[dict[str, Any]]:
 def test_a_demo_that_is_stopped_in_the_middle_says_so_and_leaves_nothing(runs: tuple[Run, Run]) -> None:
     """SIGTERM ends worker and engine, while another demo goes on."""
     _, stopped = runs
-    while "closed as" not in stopped.gave:
-        stopped.until(lambda _: "closed as" in stopped.gave)
+    stopped.until(lambda _: "closed as" in stopped.gave)
     code = stopped.end(signal.SIGTERM)
     assert (code, stopped.said.splitlines()[-1]) == (1, "workunits: stopped in the middle; nothing is left running")
     assert len(stopped.children) == 2

@@ -7,7 +7,6 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,7 @@ from workers.address import Address
 from workers.catalog import OWN
 from workers.child import environment_for
 from workers.connect import connect
-from workers.demo_cases import SCRIPTS, SEED_CASES
+from workers.demo_cases import SCRIPTS
 from workers.embedded import PORT
 from workers.settings import Settings
 from workunits.cases import CaseView
@@ -69,9 +68,7 @@ async def answered(run: Run, key: str) -> CaseView:
 async def test_what_dies_is_started_again(place: Place) -> None:
     """A killed worker and a killed engine come back by themselves, with the cases, and Ctrl-C ends all."""
     run = seeded(place)
-    assert names(place, run) == {
-        f"{unit}:{data['application' if 'application' in data else 'request']}" for unit, data in SEED_CASES
-    }
+    assert names(place, run) == {f"{script.unit}:{script.key}" for script in SCRIPTS if not script.raw}
     run.child("--until-stdin-closes").kill()
     run.until(lambda said: said.count("polling namespace=") == 2)
     assert (await answered(run, "RR-4")).close == "achieved"
@@ -116,10 +113,8 @@ def test_a_state_folder_that_cannot_be_made_is_named(place: Place) -> None:
     (place.folder / "file").touch()
     run = place.start("up", WORKUNITS_STATE="file")
     assert run.end() == 1
-    assert (
-        run.said
-        == "workunits: file cannot hold an engine's state: Not a directory; name another folder with WORKUNITS_STATE\n"
-    )
+    why = "file cannot hold an engine's state: Not a directory"
+    assert run.said == f"workunits: {why}; name another folder with WORKUNITS_STATE\n"
 
 
 def test_a_worker_that_refuses_ends_it_all(place: Place) -> None:
@@ -131,9 +126,8 @@ def test_a_worker_that_refuses_ends_it_all(place: Place) -> None:
     assert run.leaves() == []
 
 
-def test_a_worker_keeps_what_it_compiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_worker_keeps_what_it_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """What containers set would have it compile a unit's file for every case; another engine is not for it either."""
-    del tmp_path
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setenv("TEMPORAL_ADDRESS", "elsewhere:7233")
     found = environment_for(Address("127.0.0.1:1", "default", {}, "the test", encrypted=False))

@@ -48,6 +48,7 @@ def test_show_a_case_that_waits(desk):
     assert all(line.isprintable() and line.isascii() and line == line.rstrip() for line in text.splitlines())
     rows = {line.split()[0]: line.split() for line in text.splitlines() if line}
     assert rows["find_order"][1:3] == ["automated", "done"]
+    assert rows["find_order"][-2:] == ["ms", "1"]
     assert rows["decide"][1:3] == ["human", "open"]
     assert said["case"] == case
     assert said["record"]["version"] == "1"
@@ -208,6 +209,19 @@ def test_when_a_request_was_accepted_stands_on_the_record(desk):
     assert "with its zone, such as 2026-01-31T14:05:00Z" in naive.err
     assert "it lies in the future" in future.err
     assert desk.shown(case["request"])["record"]["accepted_at"] == "2025-06-01T08:00:00Z"
+
+
+async def test_text_of_others_cannot_steer_the_terminal(desk, engine):
+    """A reason given elsewhere is shown without escape codes, line breaks or signs that turn the line around."""
+    case = desk.start(refund("R-1017"))
+    desk.shown(case)
+    client = await Client.connect(engine.address.host)
+    await client.get_workflow_handle(case).cancel(reason="\x1b[31mgone\u202e\nClosed  achieved \x9b2J")
+    desk.shown(case, lambda said: not said["open"])
+
+    text = desk.run("show", case).out
+
+    assert "Cancelled by  ?[31mgone? Closed achieved ?2J\n" in text
 
 
 # --- cancel -----------------------------------------------------------------------------------------------------------

@@ -21,8 +21,10 @@ MODULES = ("contracts", "package", "performers", "test_purchase_request", "unit"
 
 def tool(folder, *command):
     """Run a tool in a folder, as its owner would."""
-    # The checkout is installed by an import hook, which mypy does not follow.
-    environment = clean_environment(MYPYPATH=str(ROOT)) | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    # The checkout is installed by an import hook, which mypy does not follow; what it knows of libraries is kept.
+    cache = ROOT / ".mypy_cache" / "package"
+    environment = clean_environment(PATH=path, MYPYPATH=str(ROOT), MYPY_CACHE_DIR=str(cache))
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=2 * PATIENCE, check=False
     )

@@ -113,6 +113,9 @@ def test_an_answer_by_fields_decides_the_case(desk):
     assert ended.err == f"As sven, with the task's own role: {ROLE}. For another: --role\n"
     work = next(work for work in record["steps"] if work["key"] == "decide")
     assert (work["by"], work["acting_for"], record["close"]) == ("sven", "marta", "achieved")
+    # Nobody said when the work began: it took a time that is unknown, not none.
+    row = next(row for row in desk.run("show", record["case"]).out.splitlines() if row.startswith("decide "))
+    assert row.endswith("not said         sven for marta")
 
 
 def test_an_answer_by_file_named_by_its_case(desk):

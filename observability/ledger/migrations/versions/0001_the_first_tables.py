@@ -121,6 +121,7 @@ def upgrade() -> None:
         Column("external_us", sa.BigInteger(), nullable=False),
         Column("rework_effort_us", sa.BigInteger(), nullable=False),
         Column("human_touches", sa.Integer(), nullable=False),
+        Column("unmeasured", sa.Integer(), nullable=False),
         Column("exceptions", sa.Integer(), nullable=False),
         Column("reworked", sa.Boolean(), nullable=False),
         Column("handoffs_hh", sa.Integer(), nullable=False),

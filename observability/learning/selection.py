@@ -1,0 +1,133 @@
+"""The closed cases that a report is about, column by column, and how each of them counts as of a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from observability.ledger.keeping import corrections
+from observability.ledger.tables import cases
+from workunits.core.parts import PARTS
+
+SPANS = ("cycle_us", "lead_us", "human_effort_us", "machine_effort_us", "active_us", "external_us", "rework_effort_us")
+COUNTS = ("human_touches", "unmeasured", "exceptions", "handoffs_hh", "handoffs_hm", "handoffs_mh", "handoffs_mm")
+PART_SPANS = tuple(f"{part}_us" for part in PARTS)
+_COLUMNS = (
+    *SPANS,
+    *COUNTS,
+    *PART_SPANS,
+    "reworked",
+    "close",
+    "sla",
+    "segment",
+    "closed_at",
+    "cost",
+    "currency",
+    "version",
+    "quality",
+    "case_id",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a report is about."""
+
+    unit: str
+    since: datetime | None = None
+    until: datetime | None = None
+    """Cases that closed before it."""
+    version: str | None = None
+    as_of: datetime | None = None
+    """Evidence that was recorded later does not count; all of it when omitted."""
+
+
+@dataclass(frozen=True)
+class Closed:
+    """Closed cases as columns of equal length, in the order of their closes."""
+
+    columns: Mapping[str, NDArray[Any]]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.columns["cycle_us"])
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """One column."""
+        return self.columns[name]
+
+    def where(self, chosen: NDArray[np.bool_]) -> Closed:
+        """Some of them."""
+        return Closed({name: column[chosen] for name, column in self.columns.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Open cases of the unit, which no figure of closed ones may hide."""
+
+    n: int
+    past_due: int
+    oldest: datetime | None
+
+
+def closed_cases(connection: Connection, asked: Asked) -> Closed:
+    """Read the cases; `close` is how each counts as of the time that was asked for."""
+    wanted = select(*(cases.c[name] for name in _COLUMNS)).where(*conditions(asked), cases.c.close.is_not(None))
+    rows = connection.execute(wanted.order_by(cases.c.closed_at, cases.c.case_id)).all()
+    late = _corrected(connection, asked)
+    columns: dict[str, NDArray[Any]] = {}
+    for index, name in enumerate(_COLUMNS):
+        values = [row[index] for row in rows]
+        whole = name in SPANS or name in COUNTS or name in PART_SPANS
+        columns[name] = np.array(values, dtype=np.int64) if whole else _objects(values)
+    if late:
+        ids, closes = columns["case_id"], columns["close"]
+        columns["close"] = _objects([late.get(case, close) for case, close in zip(ids, closes, strict=True)])
+    return Closed(columns)
+
+
+def open_cases(connection: Connection, asked: Asked, now: datetime) -> Open:
+    """Count the open ones."""
+    same = [cases.c.unit == asked.unit, cases.c.close.is_(None)]
+    if asked.version:
+        same.append(cases.c.version == asked.version)
+    n, oldest = connection.execute(select(func.count(), func.min(cases.c.started_at)).where(*same)).one()
+    late = connection.execute(select(func.count()).where(*same, cases.c.due_at < now)).scalar_one()
+    return Open(n, late, oldest)
+
+
+def conditions(asked: Asked) -> list[ColumnElement[bool]]:
+    """Which cases a report is about, open ones among them."""
+    found = [cases.c.unit == asked.unit]
+    if asked.since:
+        found.append(cases.c.closed_at >= asked.since)
+    if asked.until:
+        found.append(cases.c.closed_at < asked.until)
+    if asked.version:
+        found.append(cases.c.version == asked.version)
+    return found
+
+
+def _corrected(connection: Connection, asked: Asked) -> Mapping[str, str]:
+    """How cases count by evidence, the last word of each."""
+    wanted = (
+        select(corrections.c.case_id, corrections.c.to_close)
+        .join(cases, cases.c.case_id == corrections.c.case_id)
+        .where(*conditions(asked), corrections.c.kind == "evidence")
+    )
+    if asked.as_of:
+        wanted = wanted.where(corrections.c.recorded_at <= asked.as_of)
+    rows = connection.execute(wanted.order_by(corrections.c.recorded_at, corrections.c.at))
+    return {row.case_id: row.to_close for row in rows}
+
+
+def _objects(values: list[Any]) -> NDArray[Any]:
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
