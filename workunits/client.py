@@ -36,6 +36,7 @@ from workunits.core.record import LONGEST_DELAY, OPEN_TASKS, START_MEMO, STATE, 
 from workunits.core.spec import CLOSES
 from workunits.core.strict_json import BODY_LIMIT, VALUE_LIMIT, parse
 from workunits.core.unit import WorkUnit
+from workunits.delivery import deliver
 from workunits.registry import Catalog
 
 QUEUE = "workunits"
