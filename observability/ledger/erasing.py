@@ -21,6 +21,7 @@ from observability.ledger.keeping import corrections, dead_letters, evidence, fo
 from observability.ledger.store import Ledger
 from observability.ledger.tables import actions, cases, steps, tasks
 from workunits.core.errors import BadInput
+from workunits.core.sealed import SEALED
 
 _NAMING: tuple[tuple[Table, str], ...] = (
     (steps, "performer"),
@@ -133,9 +134,10 @@ def _rename(connection: Connection, name: str, alias: str, case: str | None) -> 
 
 
 def _blank_letters(connection: Connection, name: str) -> None:
-    """A dead letter is a copy of what the engine listed; one that names the person is emptied."""
+    """A dead letter is a copy of what the engine listed; one that names the person, or is sealed and may, is emptied."""
     for row in connection.execute(select(dead_letters.c.case_id, dead_letters.c.run_id, dead_letters.c.payload)).all():
-        if name.encode() in base64.b64decode(row.payload):
+        listed = base64.b64decode(row.payload)
+        if name.encode() in listed or SEALED in listed:
             mine = (dead_letters.c.case_id == row.case_id, dead_letters.c.run_id == row.run_id)
             connection.execute(update(dead_letters).where(*mine).values(payload=""))
 

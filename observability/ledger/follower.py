@@ -23,6 +23,7 @@ from observability.ledger.store import Ledger, LedgerUnavailableError
 from observability.ledger.tables import cases
 from observability.ledger.vanishing import mark_vanished
 from observability.ledger.writing import upsert
+from workunits.codec import ring_of
 from workunits.core.record import CHANGED_AT
 from workunits.registry import Catalog
 
@@ -207,7 +208,7 @@ class Follower:
 
     def _letters(self) -> list[tuple[str, str, bytes]]:
         with self._ledger.read() as connection:
-            return letters.due(connection)
+            return letters.due(connection, ring_of(self._client))
 
     @property
     def _mine(self) -> ColumnElement[bool]:

@@ -25,6 +25,7 @@ from observability.ledger.keeping import dead_letters
 from observability.ledger.seeing import is_keepable
 from observability.ledger.store import Ledger
 from observability.ledger.writing import upsert
+from workunits.codec import KeyRing
 
 _READS = ("ending.py", "figures.py", "intake.py", "rows.py", "seeing.py", "tables.py", "writing.py")
 _READ_WITH = (workunits.cases, workunits.core.lifecycle, workunits.core.parts, workunits.core.record)
@@ -41,14 +42,15 @@ class Letter:
 
 
 @cache
-def code_version() -> str:
-    """Changes when the code that reads records and makes rows does: then a letter is worth another try."""
+def code_version(keys: KeyRing | None = None) -> str:
+    """Changes when the code that reads records and makes rows does, or the keys: then a letter is worth another try."""
+    opens = b"".join(key.id.encode() for key in keys.keys) if keys else b""
     files = [*(Path(__file__).parent / name for name in _READS), *(Path(getfile(module)) for module in _READ_WITH)]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files) + opens).hexdigest()[:12]
 
 
-def keep(connection: Connection, letters: Iterable[Letter], now: datetime) -> None:
-    """Keep what was refused; counts the attempts of one that is there already."""
+def keep(connection: Connection, letters: Iterable[Letter], now: datetime, keys: KeyRing | None = None) -> None:
+    """Keep what was refused with these keys; counts the attempts of one that is there already."""
     for letter in letters:
         execution = letter.execution
         key = {"case_id": filed_as(execution.id), "run_id": execution.run_id}
@@ -61,7 +63,7 @@ def keep(connection: Connection, letters: Iterable[Letter], now: datetime) -> No
             "unit": execution.workflow_type[:60],
             "reason": _UNSAFE.sub(" ", letter.reason)[:1000],
             "payload": base64.b64encode(listed).decode() if len(listed) <= _LARGEST else "",
-            "code": code_version(),
+            "code": code_version(keys),
             "first_at": there.first_at if there else now,
             "last_at": now,
             "attempts": there.attempts + 1 if there else 1,
@@ -87,9 +89,9 @@ def count(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(dead_letters)).scalar_one()
 
 
-def due(connection: Connection) -> list[tuple[str, str, bytes]]:
-    """Letters that other code refused: case, run, and what the engine listed then."""
-    rows = connection.execute(select(dead_letters).where(dead_letters.c.code != code_version()))
+def due(connection: Connection, keys: KeyRing | None = None) -> list[tuple[str, str, bytes]]:
+    """Letters that other code refused, or other keys: case, run, and what the engine listed then."""
+    rows = connection.execute(select(dead_letters).where(dead_letters.c.code != code_version(keys)))
     return [(row.case_id, row.run_id, base64.b64decode(row.payload)) for row in rows]
 
 

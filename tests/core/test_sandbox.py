@@ -119,7 +119,7 @@ async def test_a_clock_a_draw_or_a_file_in_work_fails_the_task_and_not_the_case(
 async def test_what_acts_is_refused_even_when_it_is_named_among_the_contracts(lab, strange):
     """Passing through is for models; nobody opens the door to a performer by mistake."""
     unit = strange("opened", "import activities.screening\n\nENTRIES = activities.screening.entries()")
-    runner = strict_runner("tests.lab.contracts", "activities.screening")
+    runner = strict_runner("tests.lab.contracts", "activities", "rapidfuzz")
     with pytest.raises(RuntimeError) as error:
         Worker(lab.client, task_queue="strange-opened", workflows=[unit], workflow_runner=runner)
 

@@ -17,8 +17,10 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from observability.export.reading import Wanted, read
+from observability.ledger.erasing import forget
 from observability.ledger.follower import Follower
-from observability.ledger.keeping import inputs
+from observability.ledger.keeping import dead_letters, inputs
+from observability.ledger.letters import read_letters
 from observability.ledger.store import Ledger, LedgerError
 from observability.ledger.tables import cases
 from tests.conftest import ALL, PACKAGE, Bench
@@ -178,10 +180,53 @@ async def test_an_error_s_words_are_shown_to_who_has_the_key(rest: Rest):
     assert "the network is down" in said[0]
 
 
+async def test_a_follower_that_gets_its_keys_takes_up_what_it_refused(rest: Rest, tmp_path: Path):
+    """Without the keys, a sealed case is a dead letter that says why; with them, the follower writes its row."""
+    if not is_sealed(rest):
+        pytest.skip("in clear there is nothing to refuse")
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger.migrate()
+    blind = await client_with(rest, None)
+    await Follower(blind, ledger, CATALOG).follow()
+    refused = {letter["case_id"]: letter["reason"] for letter in read_letters(ledger)}
+    await Follower(rest.bench.client, ledger, CATALOG).follow()
+    with ledger.read() as connection:
+        written = set(connection.execute(select(cases.c.case_id)).scalars())
+
+    assert set(rest.ids) <= set(refused)
+    assert "sealed with a key" in refused[rest.ids[0]]
+    assert set(rest.ids) <= written
+    assert read_letters(ledger) == []
+    ledger.close()
+
+
+async def test_forgetting_a_person_empties_sealed_letters(rest: Rest, tmp_path: Path):
+    """A dead letter that is sealed may name the person, so its copy of the listing goes."""
+    if not is_sealed(rest):
+        pytest.skip("in clear there is nothing to refuse")
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger.migrate()
+    await Follower(await client_with(rest, None), ledger, CATALOG).follow()
+    with ledger.read() as connection:
+        before = set(connection.execute(select(dead_letters.c.payload)).scalars())
+    forget(ledger, "subject", WHO, actor="ann")
+    with ledger.read() as connection:
+        after = set(connection.execute(select(dead_letters.c.payload)).scalars())
+
+    assert "" not in before
+    assert after == {""}
+    ledger.close()
+
+
+async def client_with(rest: Rest, keys: KeyRing | None) -> Client:
+    """Another client of the engine, with other keys."""
+    host = rest.bench.client.service_client.config.target_host
+    return await Client.connect(host, plugins=[work_units("tests.lab.contracts", keys=keys)])
+
+
 async def statuses(rest: Rest, keys: KeyRing | None) -> list[tuple[str, str]]:
     """What `doctor` says to who has these keys."""
-    host = rest.bench.client.service_client.config.target_host
-    client = await Client.connect(host, plugins=[work_units("tests.lab.contracts", keys=keys)])
+    client = await client_with(rest, keys)
     return [(finding.status, finding.message) for finding in await codec(client, CATALOG)]
 
 
