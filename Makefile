@@ -90,6 +90,14 @@ demo: setup  ## Drive two real units through every way of closing, on skipped ti
 run: setup  ## Start everything on the embedded engine and stay up until Ctrl-C
 	@$(BIN)/workunits up --seed $(ARGS)
 
+# --- the process as it was before -------------------------------------------------------------------------------------
+
+.PHONY: baseline-real
+baseline-real: setup  ## Import a real log of loan applications: make baseline-real LOG=loans-2012.xes.gz
+	@[ "$(LOG)" ] || { echo "name the log: make baseline-real LOG=FILE; docs/baseline.md says where it is from" >&2; exit 2; }
+	@$(BIN)/workunits ledger migrate >/dev/null
+	@$(BIN)/workunits baseline import "$(LOG)" --unit loan_application --map docs/baselines/loans-2012.toml $(ARGS)
+
 # --- the gate ---------------------------------------------------------------------------------------------------------
 
 .PHONY: check

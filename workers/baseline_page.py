@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from observability.learning.baseline import Baseline
 
 _ABSENT = "the log does not say"
-_WIDTH = 24
+_UNDECLARED = "the map does not say what it is"
+_WIDTH, _MEDIAN, _CELL = 24, 46, 15
 _LISTED = 6
 _REMARKS = {
     "traces_out_of_order": "trace(s) had events out of order; they were sorted by time",
@@ -51,7 +52,7 @@ def _head(baseline: Baseline) -> Iterator[str]:
 def _times(baseline: Baseline) -> Iterator[str]:
     figures = baseline.figures
     yield ""
-    yield f"{'':{_WIDTH}}{'n':>8}  {'median':<32}{'p85':<32}p95 (intervals of 95 %)"
+    yield f"{'':{_WIDTH}}{'n':>8}  {'median (interval of 95 %)':<{_MEDIAN}}{'p85':<{_CELL}}p95"
     yield _spread("cycle time, all", figures["cycle_time_us"])
     yield _spread("  open ones censored", figures["cycle_time_censored_us"])
     for close, spread in figures["cycle_time_by_close_us"].items():
@@ -69,14 +70,14 @@ def _ends(baseline: Baseline) -> Iterator[str]:
     closes = ", ".join(f"{count:,} {close.replace('_', ' ')}" for close, count in figures["closes"].items())
     reasons = ", ".join(f"{count:,} {plain(reason)}" for reason, count in figures["reasons"].items())
     yield _pair("closes", closes + (f" ({reasons})" if reasons else ""))
-    yield _pair("outcome attainment", _rate(figures["attainment"]))
+    yield _pair("outcome attainment", _rate(figures["attainment"], "no case has ended"))
     exceptions = figures["exceptions"]
-    yield _pair("exception rate", _rate(exceptions["any"]) if exceptions else _ABSENT)
+    yield _pair("exception rate", _rate(exceptions["any"] if exceptions else None))
     if exceptions:
         yield from (_pair(f"  {code}", _rate(rate)) for code, rate in exceptions["by_code"].items())
     yield _pair("rework rate", _rate(figures["rework"]))
     yield _pair("first-pass yield", _rate(figures["first_pass_yield"]))
-    yield _pair("straight-through rate", _rate(figures["straight_through"]))
+    yield _pair("straight-through rate", _rate(figures["straight_through"], _ABSENT))
     yield _pair("handoffs", _handoffs(figures["handoffs"]))
     yield _pair("SLA, quality, cost", _ABSENT)
     if baseline.mapping.get("segment"):
@@ -87,10 +88,12 @@ def _ends(baseline: Baseline) -> Iterator[str]:
 def _work(baseline: Baseline) -> Iterator[str]:
     figures = baseline.figures
     yield ""
-    yield f"{'step':{_WIDTH}}{'pieces':>8}{'traces':>8}  {'queue median':<15}{'p85':<15}{'touch median':<15}p85"
+    heads = "".join(f"{head:<{_CELL}}" for head in ("queue median", "p85", "touch median", "p85"))
+    yield f"{'step':{_WIDTH}}{'pieces':>8}{'traces':>8}  {heads}"
     for name, step in figures["steps"].items():
         queue, touch = (_two(step[of]) for of in ("queue_us", "touch_us"))
-        yield f"{name:{_WIDTH}}{step['pieces']:>8,}{step['traces']:>8,}  {queue[0]:<15}{queue[1]:<15}{touch[0]:<15}{touch[1]}"
+        counts = f"{name:{_WIDTH}}{step['pieces']:>8,}{step['traces']:>8,}"
+        yield f"{counts}  {queue[0]:<{_CELL}}{queue[1]:<{_CELL}}{touch[0]:<{_CELL}}{touch[1]}"
         kinds = step["by_kind"]
         lacks = [f"{step[what]:,} {words}" for what, words in _UNPAIRED.items() if step[what]]
         performed = [f"{kind} {there['pieces']:,}" for kind, there in kinds.items()] if len(kinds) > 1 else []
@@ -99,30 +102,33 @@ def _work(baseline: Baseline) -> Iterator[str]:
     if figures["touch_left_out"]:
         yield f"Touch leaves out {figures['touch_left_out']:,} case(s) in which a start or an end is missing."
     if figures["touch_overlapping"]:
-        yield f"During {_share(figures['touch_overlapping'])} of people's touch they had more than one piece in hand."
+        share = _share(figures["touch_overlapping"])
+        yield f"{share} of people's touch counts twice: the same person had another piece in hand."
 
 
 def _spread(name: str, spread: Mapping[str, Any] | None, say: Any = micro) -> str:
     if spread is None:
         return f"{name:{_WIDTH}}{'':>8}  {_ABSENT}"
-    cells = "".join(f"{_estimate(spread[quantile], say):<32}" for quantile in ("median", "p85", "p95"))
-    return f"{name:{_WIDTH}}{spread['n']:>8,}  {cells}"
+    p85, p95 = (_value(spread[quantile], say) for quantile in ("p85", "p95"))
+    return f"{name:{_WIDTH}}{spread['n']:>8,}  {_estimate(spread['median'], say):<{_MEDIAN}}{p85:<{_CELL}}{p95}"
 
 
 def _estimate(estimate: Mapping[str, Any], say: Any) -> str:
-    if estimate["value"] is None:
-        return "beyond what was seen"
     low, high = (say(bound) if bound is not None else "?" for bound in (estimate["low"], estimate["high"]))
-    return f"{say(estimate['value'])} ({low} to {high})"
+    return f"{_value(estimate, say)} ({low} to {high})"
+
+
+def _value(estimate: Mapping[str, Any], say: Any) -> str:
+    return "not reached" if estimate["value"] is None else say(estimate["value"])
 
 
 def _two(spread: Mapping[str, Any] | None) -> Sequence[str]:
     return ("-", "-") if spread is None else [micro(spread[quantile]["value"]) for quantile in ("median", "p85")]
 
 
-def _rate(rate: Mapping[str, Any] | None) -> str:
+def _rate(rate: Mapping[str, Any] | None, absent: str = _UNDECLARED) -> str:
     if rate is None:
-        return _ABSENT
+        return absent
     return (
         f"{_share(rate['share'])} ({_share(rate['low'])} to {_share(rate['high'])}), {rate['count']:,} of {rate['n']:,}"
     )

@@ -12,6 +12,7 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client
 
 from workers.deadlines import Deadline, deadline
+from workers.opened import open_failure
 from workers.tables import Cell, line, pairs, table
 from workers.words import distance, micro, moment, plain, span
 from workunits.cases import CaseView
@@ -76,7 +77,7 @@ async def page_of(client: Client, catalog: Catalog, view: CaseView, now: datetim
         return page
     description = await client.get_workflow_handle(view.case, run_id=view.run).describe()
     said = description.raw_description
-    running = tuple(_under_way(activity) for activity in said.pending_activities)
+    running = tuple([await _under_way(client, view.case, activity) for activity in said.pending_activities])
     stuck = said.pending_workflow_task.attempt >= _STUCK
     return Page(view, page.unit, page.sla, now, running, stuck)
 
@@ -210,12 +211,12 @@ def _show_ignored(record: Record) -> None:
     table((">AFTER", "CODE", "WHY"), rows, whole=())
 
 
-def _under_way(activity: PendingActivityInfo) -> str:
+async def _under_way(client: Client, case: str, activity: PendingActivityInfo) -> str:
     name = activity.activity_type.name.rpartition(".")[2]
     if activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED:
         state = "runs"
     else:
         state = "waits for a worker" if activity.attempt <= 1 else "is tried again soon"
     said = f"{name} {state}, attempt {activity.attempt} of {activity.maximum_attempts or 'any number'}"
-    why = activity.last_failure.message
+    why = (await open_failure(client, case, activity.last_failure)).message
     return said + (f"; the last failed: {plain(why)[:_FAILURE_SHOWN]}" if why else "")

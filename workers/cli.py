@@ -11,7 +11,20 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from workers.commands import baseline, cases, demo, design, evidence, export, forget, ledger, replay, runtime, tasks
+from workers.commands import (
+    baseline,
+    cases,
+    codec,
+    demo,
+    design,
+    evidence,
+    export,
+    forget,
+    ledger,
+    replay,
+    runtime,
+    tasks,
+)
 from workers.console import EXIT_CODES, CommandError, Exit, Setup, debugging, judge, report
 
 app = typer.Typer(
@@ -53,6 +66,7 @@ app.command()(forget.forget)
 ledger.app.command()(forget.prune)
 app.command()(export.export)
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(codec.app, name="codec")
 app.add_typer(baseline.app, name="baseline")
 
 

@@ -11,8 +11,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from observability.tracing import tracing_plugin
 from workers.address import Address, UnreachableError, find_address
+from workers.key_file import ring
 from workers.logs import quiet_core
 from workers.settings import Settings
+from workunits.codec import OVERHEAD
 from workunits.core.record import MEMO_LIMIT
 from workunits.plugin import work_units
 from workunits.registry import Catalog
@@ -53,12 +55,12 @@ async def connect(settings: Settings, catalog: Catalog, *, address: Address | No
         address: Another engine than the one in Temporal's configuration.
 
     Raises:
-        SettingsError: Temporal's configuration is not right.
+        SettingsError: Temporal's configuration, or the codec's key file, is not right.
         UnreachableError: says which address was tried, why it failed and what to do.
     """
     where = address or find_address()
     quiet_core()
-    plugins = [work_units(*catalog.contracts), tracing_plugin(settings.deployment)]
+    plugins = [work_units(*catalog.contracts, keys=ring(settings)), tracing_plugin(settings.deployment)]
     try:
         async with asyncio.timeout(PATIENCE):
             client = await Client.connect(
@@ -66,7 +68,7 @@ async def connect(settings: Settings, catalog: Catalog, *, address: Address | No
                 namespace=where.namespace,
                 plugins=plugins,
                 # A case's record lives in its memo: up to this size it is meant to.
-                payload_limits=PayloadLimitsConfig(memo_warn_size=MEMO_LIMIT),
+                payload_limits=PayloadLimitsConfig(memo_warn_size=MEMO_LIMIT + OVERHEAD),
                 **where.options,
             )
             request = DescribeNamespaceRequest(namespace=where.namespace)

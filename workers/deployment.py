@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from temporalio.api.enums.v1 import TaskQueueType, WorkerStatus
+from temporalio.api.enums.v1 import RoutingConfigUpdateState, TaskQueueType, WorkerStatus
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
@@ -25,7 +25,12 @@ _POLL = 0.1
 _FRESH = 120.0
 """Seconds after which a poller that was not seen counts as gone; a long poll takes 60."""
 _GOING = (WorkerStatus.WORKER_STATUS_SHUTTING_DOWN, WorkerStatus.WORKER_STATUS_SHUTDOWN)
-_NOT_YET = (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.ABORTED)
+_NOT_YET = (
+    RPCStatusCode.NOT_FOUND,
+    RPCStatusCode.FAILED_PRECONDITION,
+    RPCStatusCode.ABORTED,
+    RPCStatusCode.RESOURCE_EXHAUSTED,  # the server takes few changes of a deployment at a time
+)
 
 
 class NotDeployableError(WorkUnitsError):
@@ -39,20 +44,26 @@ class Deployment:
     builds: tuple[str, ...]
     """Those that have polled, newest first."""
     current: str | None
+    settled: bool = True
+    """Whether all task queues know by now which build is current."""
 
 
 async def describe_deployment(client: Client, name: str) -> Deployment:
     """Ask the engine; a deployment that nobody has polled for has no builds."""
     request = DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=name)
     try:
-        info = (await client.workflow_service.describe_worker_deployment(request)).worker_deployment_info
+        info = (await client.workflow_service.describe_worker_deployment(request, retry=True)).worker_deployment_info
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
             return Deployment((), None)
         raise
     summaries = sorted(info.version_summaries, key=lambda version: version.create_time.ToNanoseconds(), reverse=True)
     current = info.routing_config.current_deployment_version.build_id
-    return Deployment(tuple(version.deployment_version.build_id for version in summaries), current or None)
+    return Deployment(
+        tuple(version.deployment_version.build_id for version in summaries),
+        current or None,
+        info.routing_config_update_state != RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS,
+    )
 
 
 async def current_build(client: Client, name: str) -> str | None:
@@ -92,10 +103,20 @@ async def make_current(client: Client, name: str, build: str, *, patience: float
                     raise
                 why = error.message[:200]
             else:
+                await _until_settled(client, name)
                 return there.current
         if time.monotonic() > until:
             known = ", ".join(there.builds) or "none; start one: workunits worker"
             raise NotDeployableError(f"build {build} of {name} cannot be made current: {why}. Builds known: {known}")
+        await asyncio.sleep(_POLL)
+
+
+async def _until_settled(client: Client, name: str) -> None:
+    """Wait until a case that is started now goes to the current build."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        if (await describe_deployment(client, name)).settled:
+            return
         await asyncio.sleep(_POLL)
 
 

@@ -9,6 +9,7 @@ from temporalio.service import RPCError
 
 from workers.address import UnreachableError, find_address
 from workers.checks import Finding, attributes, clock, clock_ahead, namespace, performers, shadows, versions
+from workers.codec_checks import codec
 from workers.connect import connect
 from workers.console import Setup
 from workers.ledger_checks import ledger
@@ -46,6 +47,7 @@ async def examine(setup: Setup) -> list[Finding]:
         "build": lambda: builds(client, settings, ahead=ahead),
         "cases": lambda: wedged_cases(client, catalog),
         "ledger": lambda: ledger(client, settings),
+        "codec": lambda: codec(client, catalog),
     }
     for name, check in checks.items():
         found += await _checked(name, check, client)

@@ -12,6 +12,7 @@ from temporalio.service import RPCError
 
 from workers.deeds import INLINE
 from workers.histories import ENDED_OUTSIDE, History, UnreadableHistoryError, file_name, files_in, load, store
+from workers.opened import open_events
 from workers.replay import replays
 from workunits.core.spec import On
 from workunits.core.unit import WorkUnit
@@ -102,7 +103,7 @@ async def histories_of(client: Client, query: str, limit: int | None = None) -> 
 async def _events(client: Client, execution: WorkflowExecution) -> Any:
     try:
         handle: Any = client.get_workflow_handle(execution.id, run_id=execution.run_id)
-        return (await handle.fetch_history()).events
+        return await open_events(client, execution.id, (await handle.fetch_history()).events)
     except RPCError:
         return None  # deleted, or past its retention
 

@@ -32,6 +32,7 @@ Machine = Literal["automated", "ai"]
 """The executor kinds that a worker can serve."""
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 _Queue = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$")]
+_Origin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\[\]:-]{1,253}$")]
 _Module = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
 
 
@@ -55,6 +56,12 @@ class Settings(BaseSettings):
     """Another address that speaks the provider's protocol."""
     ledger: SecretStr | None = None
     """`sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`; a SQLite file in `state` when omitted."""
+    codec_keys: Path | None = None
+    """The key file with which all that Temporal keeps of a case is sealed; in clear when omitted."""
+    codec_origins: Annotated[tuple[_Origin, ...], NoDecode] = ("http://localhost:8233", "http://127.0.0.1:8233")
+    """Where Temporal's page is served from, exactly: the pages that may ask the codec server."""
+    codec_token: SecretStr | None = None
+    """What the codec server wants to be shown; needed where others than this machine reach it."""
     mail: SecretStr | None = None
     """`smtp://[user:password@]host[:port]`, with `smtp+tls://` for STARTTLS; a folder of files when omitted."""
     mail_from: str = "workunits@localhost"
@@ -92,9 +99,9 @@ class Settings(BaseSettings):
         del settings_cls, dotenv_settings, file_secret_settings
         return env_settings, init_settings
 
-    @field_validator("modules", mode="before")
+    @field_validator("modules", "codec_origins", mode="before")
     @classmethod
-    def _split_modules(cls, given: Any) -> Any:
+    def _split_list(cls, given: Any) -> Any:
         return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
 
     @field_validator("queues", mode="before")

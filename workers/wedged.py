@@ -19,6 +19,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from workers.checks import Finding
+from workers.opened import open_failure
 from workunits.registry import Catalog
 
 LOOKED_AT = 500
@@ -90,7 +91,8 @@ async def _why(client: Client, execution: WorkflowExecution) -> str:
     )
     for event in said.history.events:
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
-            words = _words(event.workflow_task_failed_event_attributes.failure)
+            failure = event.workflow_task_failed_event_attributes.failure
+            words = _words(await open_failure(client, execution.workflow_id, failure))
             return words + await _step(client, execution, words)
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT:
             return "its workflow task timed out: a worker ended, or the unit's code does not"

@@ -9,12 +9,14 @@ from typing import Any
 from pydantic import ValidationError
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
+from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from workunits.core.errors import WorkUnitsError
 from workunits.core.lifecycle import Task
 from workunits.core.record import MEMO, START_MEMO, Closed, Record, StartNote
+from workunits.core.sealed import require_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +104,15 @@ async def read_execution(
     try:
         memo = await execution.memo()
         said: Any = memo.get(MEMO)
+        require_open(said, memo.get(START_MEMO))
+        if isinstance(said, RawValue):
+            raise UnreadableError("it was not written by a unit of this installation, or was changed since")
         if said is not None:
             record = Record.model_validate(said["record"])
             tasks = tuple(Task.model_validate(task) for task in said["tasks"])
             if record.elsewhere and record.close:
                 record = await _record_of_closing_event(client, execution) or record
-    except RPCError:
+    except (RPCError, UnreadableError):
         raise
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False, include_context=False)
@@ -128,7 +133,7 @@ def start_note(said: Any) -> StartNote:
 
 async def _record_of_closing_event(client: Client, execution: WorkflowExecution) -> Record | None:
     handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
-    converter = client.data_converter
+    converter = execution.data_converter
     async for event in handle.fetch_history_events(event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT):
         closed: Closed | None = None
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:

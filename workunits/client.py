@@ -280,7 +280,7 @@ class Cases:
             "sent_at": (sent_at or datetime.now(UTC)).isoformat(),
             "body": dict(body or {}),
         }
-        size = len(json.dumps(envelope))
+        size = _size(envelope)
         if size > BODY_LIMIT:
             raise BadInput(f"{size} bytes, at most {BODY_LIMIT} are taken", field="body", code="too_large")
         said = await deliver(self._handle(case), envelope, patience)
@@ -342,6 +342,14 @@ def _in_state(state: str) -> str:
     if state == "running":  # in its first machine steps a case has no attribute yet
         wanted = f"({wanted} OR {STATE.name} IS NULL)"
     return wanted if state in CLOSES else f"ExecutionStatus = 'Running' AND {wanted}"
+
+
+def _size(envelope: dict[str, Any]) -> int:
+    """Bytes of an action as it travels."""
+    try:
+        return len(json.dumps(envelope, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode())
+    except (TypeError, ValueError):  # what it says repeats the value
+        raise BadInput("what JSON can hold: no NaN, no half character", field="body", code="bad_body") from None
 
 
 def case_of(task_id: str) -> str:

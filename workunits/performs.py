@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import math
 import time
 import types
 import typing
@@ -30,6 +31,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from workunits.core import strict_json
 from workunits.core.errors import BadInput, BusinessException, WorkUnitsError
 from workunits.core.record import TIMING, Failure
+from workunits.core.sealed import require_open
 from workunits.core.spec import I, O, Step
 
 S = TypeVar("S")
@@ -95,6 +97,7 @@ class Performer:
         async def perform(raw: RawValue) -> RawValue:
             began = time.monotonic()
             try:
+                require_open(raw)
                 what = step.takes.model_validate_json(raw.payload.data)
                 async with _heartbeat():
                     out = await (fn(what) if is_async else _in_thread(fn, what))
@@ -164,7 +167,10 @@ def match(steps: Iterable[Step[Any, Any]], performers: Iterable[Performer]) -> l
 
 def _build(cls: type, where: str, resources: Mapping[type, object]) -> object:
     init = vars(cls).get("__init__")
-    hints = typing.get_type_hints(init) if init else {}
+    try:
+        hints = typing.get_type_hints(init) if init else {}
+    except NameError as error:
+        raise PerformersError(f"{where} asks for a type that is not there at run time: {error}; import it") from None
     wanted = {name: hints.get(name) for name in list(inspect.signature(cls).parameters)}
     lacking = [f"{name}: {hint}" for name, hint in wanted.items() if hint not in resources]
     if lacking:
@@ -223,7 +229,10 @@ def _answer(step: Step[Any, Any], out: Any, began: float) -> RawValue:
             non_retryable=True,
         )
     try:
-        data = to_json(out, inf_nan_mode="constants")
+        # A model writes NaN as null, which an optional field would take for "nothing".
+        if not _is_finite(out.model_dump(warnings=False)):
+            raise ValueError("it holds NaN or an infinity")
+        data = to_json(out)
         strict_json.parse(step.gives, data, limit=strict_json.VALUE_LIMIT)
     except (BadInput, ValidationError, ValueError) as error:
         raise ApplicationError(
@@ -233,12 +242,20 @@ def _answer(step: Step[Any, Any], out: Any, began: float) -> RawValue:
     return RawValue(Payload(metadata={"encoding": b"json/plain", TIMING: timing}, data=data))
 
 
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    return not isinstance(value, list | tuple | set | frozenset) or all(map(_is_finite, value))
+
+
 def _business(step: Step[Any, Any], error: BusinessException, began: float) -> ApplicationError:
     if type(error) not in step.raises:
         why = f"{step.activity} raised {type(error).__name__}, which it does not declare in raises=(...)"
         return _technical(ApplicationError(why, non_retryable=True), "undeclared_exception", began)
     evidence = None if error.evidence is None else error.evidence.model_dump_json()
-    if evidence and len(evidence) > strict_json.BODY_LIMIT:
+    if evidence and len(evidence.encode()) > strict_json.BODY_LIMIT:
         why = f"{step.activity} raised {error.code} with over {strict_json.BODY_LIMIT} bytes of evidence"
         return _technical(ApplicationError(why, non_retryable=True), "too_large", began)
     said = Failure(business=True, evidence=evidence, timing=_timing(began))
@@ -255,7 +272,7 @@ def _technical(error: Exception, code: str, began: float) -> ApplicationError:
     known = error if isinstance(error, ApplicationError) else None
     said = Failure(timing=_timing(began))
     return ApplicationError(
-        str(error)[:_MESSAGE_LIMIT],
+        (known.message if known else str(error))[:_MESSAGE_LIMIT],
         said.model_dump(mode="json"),
         type=code,
         non_retryable=bool(known and known.non_retryable),

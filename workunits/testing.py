@@ -22,13 +22,14 @@ import sys
 import types
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -70,9 +71,19 @@ class Answer:
     """When the person began to work on it; unknown when omitted."""
 
 
-Canned = BaseModel | BusinessException | Exception | Answer | Callable[[Any], Any]
-"""For a machine step: its output, an exception, or a function of its input. For a human step: its output, or
-an `Answer` that also says who and when."""
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Instead of a person's answer: someone cancels the case while the task is open."""
+
+    by: str = "someone"
+    reason: str = "no longer needed"
+    after: timedelta = timedelta(minutes=5)
+    """How long after the task was ready, on the case's own clock."""
+
+
+Canned = BaseModel | BusinessException | Exception | Answer | Cancel | Callable[[Any], Any]
+"""For a machine step: its output, an exception, or a function of its input. For a human step: its output, an
+`Answer` that also says who and when, or a `Cancel`."""
 
 
 @dataclass
@@ -161,7 +172,7 @@ class Skipper:
             await self._env.fast_forward(handle, ahead)
 
 
-async def drive(cases: Cases, skipper: Skipper, case: str, people: Mapping[str, Answer]) -> CaseView:
+async def drive(cases: Cases, skipper: Skipper, case: str, people: Mapping[str, Answer | Cancel]) -> CaseView:
     """Answer a case's tasks as the people would, at their times, until it closes.
 
     Args:
@@ -186,7 +197,12 @@ async def drive(cases: Cases, skipper: Skipper, case: str, people: Mapping[str, 
                 continue
             limit.reschedule(asyncio.get_running_loop().time() + _PATIENCE)
             answer = people.get(task.step)
-            if answer is not None:
+            if isinstance(answer, Cancel):
+                await skipper.to(handle, task.ready + answer.after)
+                await cases.cancel(case, actor=answer.by, reason=answer.reason)
+                with suppress(WorkflowFailureError):
+                    await handle.result()
+            elif answer is not None:
                 await _answer_task(cases, skipper, handle, task, answer)
             elif task.expires is not None:
                 await skipper.to(handle, task.expires + timedelta(seconds=1))
@@ -194,7 +210,7 @@ async def drive(cases: Cases, skipper: Skipper, case: str, people: Mapping[str, 
                 raise NobodyAnswersError(f"{task.id} waits for {task.role}: give an answer for the step {task.step!r}")
 
 
-def _next_task(view: CaseView, people: Mapping[str, Answer]) -> Task | None:
+def _next_task(view: CaseView, people: Mapping[str, Answer | Cancel]) -> Task | None:
     """The task whose answer, or else whose expiry, comes first."""
 
     def moment(task: Task) -> datetime:
@@ -217,12 +233,12 @@ async def _answer_task(
     await cases.act(task.id, "complete", actor=answer.by, roles=[task.role], body=body, sent_at=at)
 
 
-def _answer(canned: Canned) -> Answer:
-    if isinstance(canned, Answer):
+def _answer(canned: Canned) -> Answer | Cancel:
+    if isinstance(canned, Answer | Cancel):
         return canned
     if isinstance(canned, BaseModel):
         return Answer(canned)
-    raise TypeError("a human step's answer is its output, or an Answer with who and when")
+    raise TypeError("a human step's answer is its output, an Answer with who and when, or a Cancel")
 
 
 def _canned(step: Step[Any, Any], canned: Canned) -> Performer:

@@ -68,7 +68,7 @@ def events_of(file: CaseFile) -> list[Event]:
         told = _Step(case, step, tasks.get(f"{case['case_id']}/{key}"), actions.get(key, []))
         found += told.events(ended_case=key in ended_by)
     last = max([start, *(event.at for event in found)] if end is None else [start, end])
-    inside = [replace(event, at=min(max(event.at, start), last)) for event in found]
+    inside = [e if start <= e.at <= last else replace(e, at=min(max(e.at, start), last)) for e in found]
     inside.sort(key=lambda event: event.at)  # stable: what a step says of one moment stays in its order
     whole = Event(start, CASE, case["case_id"], "start")
     if end is None:

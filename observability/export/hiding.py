@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from observability.export.reading import CaseFile, Row
 from workunits.core.personal import personal_fields, without_personal
-from workunits.registry import Catalog
+from workunits.core.unit import WorkUnit
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "steps": ("performer", "acting_for"),
@@ -28,13 +28,13 @@ WRITTEN: Mapping[str, tuple[str, ...]] = {
 class Hiding:
     """Takes personal data out of the cases of one export."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, units: Iterable[type[WorkUnit]]) -> None:
         """Begin an export; the aliases count from 1.
 
         Args:
-            catalog: Its case types say which fields of an input are personal.
+            units: Those that are known here; their case types say which fields of an input are personal.
         """
-        self._types = {unit.unit_name: unit.case_type for unit in catalog}
+        self._types = {unit.unit_name: unit.case_type for unit in units}
         self._aliases: dict[str, str] = {}
 
     def apply(self, file: CaseFile) -> CaseFile:

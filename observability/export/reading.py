@@ -12,8 +12,9 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, literal_column, or_, select
 
+from observability.ledger.inputs import unsealed
 from observability.ledger.keeping import corrections, evidence, inputs
 from observability.ledger.store import Ledger
 from observability.ledger.tables import (
@@ -26,6 +27,7 @@ from observability.ledger.tables import (
     steps,
     tasks,
 )
+from workunits.codec import KeyRing
 
 Row = dict[str, Any]
 
@@ -86,7 +88,12 @@ class CaseFile:
 
 
 def read(
-    ledger: Ledger, wanted: Wanted, parts: Sequence[str] = tuple(IN_ORDER), *, with_input: bool = False
+    ledger: Ledger,
+    wanted: Wanted,
+    parts: Sequence[str] = tuple(IN_ORDER),
+    *,
+    with_input: bool = False,
+    keys: KeyRing | None = None,
 ) -> Iterator[CaseFile]:
     """Read cases in the order of their start.
 
@@ -95,15 +102,19 @@ def read(
         wanted: Which cases.
         parts: Which of `IN_ORDER` to read with each; what is not read costs nothing.
         with_input: Whether to read kept inputs.
+        keys: Open inputs that are sealed.
 
     Raises:
+        LedgerError: an input is sealed, and `keys` do not open it.
         LedgerUnavailableError: also in the middle.
     """
     last: Row | None = None
     while True:
         with ledger.read() as connection:
-            page = _page(connection, wanted, last)
-            files = _files(connection, page, parts, with_input=with_input) if page else []
+            query = page_query(wanted, last, sqlite=ledger.sqlite)
+            page = [dict(row) for row in connection.execute(query).mappings()]
+            given = _inputs(connection, page, keys) if with_input else {}
+            files = _files(connection, page, parts, given) if page else []
         yield from files
         if len(page) < PAGE:
             return
@@ -117,11 +128,13 @@ def count(ledger: Ledger, wanted: Wanted) -> int:
         LedgerUnavailableError: says why.
     """
     with ledger.read() as connection:
-        return connection.execute(select(func.count()).select_from(cases).where(*_conditions(wanted))).scalar_one()
+        query = select(func.count()).select_from(cases).where(*_conditions(wanted, sqlite=ledger.sqlite))
+        return connection.execute(query).scalar_one()
 
 
-def _page(connection: Connection, wanted: Wanted, last: Row | None) -> list[Row]:
-    query = select(*_COLUMNS).where(*_conditions(wanted))
+def page_query(wanted: Wanted, last: Row | None, *, sqlite: bool) -> Select[Any]:
+    """What asks for the page after a case."""
+    query = select(*_COLUMNS).where(*_conditions(wanted, sqlite=sqlite))
     if last is not None:
         there, case = last["started_at"], last["case_id"]
         # The first half is implied; it is what the index on the start is found by.
@@ -129,33 +142,40 @@ def _page(connection: Connection, wanted: Wanted, last: Row | None) -> list[Row]
             cases.c.started_at >= there,
             or_(cases.c.started_at > there, and_(cases.c.started_at == there, cases.c.case_id > case)),
         )
-    query = query.order_by(cases.c.started_at, cases.c.case_id).limit(PAGE)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return query.order_by(cases.c.started_at, cases.c.case_id).limit(PAGE)
 
 
-def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+def _conditions(wanted: Wanted, *, sqlite: bool) -> Iterator[ColumnElement[bool]]:
+    def column(name: str) -> ColumnElement[Any]:
+        # SQLite knows no statistics: with an index on the unit it would sort all cases of that unit for every page.
+        return literal_column(f"+cases.{name}", cases.c[name].type) if sqlite else cases.c[name]
+
     for name in ("unit", "version", "close"):
         value = getattr(wanted, name)
         if value is not None:
-            yield cases.c[name] == value
+            yield column(name) == value
     if wanted.state == OPEN:
-        yield cases.c.close.is_(None)
+        yield column("close").is_(None)
     elif wanted.state == CLOSED:
-        yield cases.c.close.is_not(None)
+        yield column("close").is_not(None)
     elif wanted.state is not None:
-        yield cases.c.state == wanted.state
+        yield column("state") == wanted.state
     if wanted.since is not None:
-        yield or_(cases.c.closed_at >= wanted.since, cases.c.closed_at.is_(None))
+        yield or_(column("closed_at") >= wanted.since, column("closed_at").is_(None))
     if wanted.until is not None:
         yield func.coalesce(cases.c.closed_at, cases.c.started_at) < wanted.until
 
 
-def _files(connection: Connection, page: Sequence[Row], parts: Sequence[str], *, with_input: bool) -> list[CaseFile]:
+def _inputs(connection: Connection, page: Sequence[Row], keys: KeyRing | None) -> Mapping[str, Any]:
+    query = select(inputs).where(inputs.c.case_id.in_([row["case_id"] for row in page]))
+    return {row.case_id: unsealed(keys, row.case_id, row.input) for row in connection.execute(query)}
+
+
+def _files(
+    connection: Connection, page: Sequence[Row], parts: Sequence[str], given: Mapping[str, Any]
+) -> list[CaseFile]:
     ids = [row["case_id"] for row in page]
     found = {part: _by_case(connection, part, ids) for part in {*parts, "corrections"}}
-    given: Mapping[str, Any] = {}
-    if with_input:
-        given = {row.case_id: row.input for row in connection.execute(select(inputs).where(inputs.c.case_id.in_(ids)))}
     return [
         CaseFile(
             row | {"effective_close": _effective_close(row, found["corrections"].get(row["case_id"], ()))},

@@ -123,7 +123,9 @@ def _trace(file: CaseFile) -> etree._Element:
 def _event(event: Event) -> etree._Element:
     element = etree.Element("event")
     for key, name in _OF_EVENT:
-        _say(element, key, getattr(event, name))
+        value = getattr(event, name)
+        if value is not None:
+            _say(element, key, value)
     return element
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from itertools import groupby
 from pathlib import Path
+from sqlite3 import OperationalError, connect
 from typing import BinaryIO
 
 from observability.learning.log_times import TimeError, Times
@@ -38,7 +38,7 @@ def read_csv(path: Path, stream: BinaryIO, mapping: LogMap, remarks: Remarks) ->
     if mapping.csv is None:
         raise LogError(path, "a CSV log needs a map with [csv] case, activity and time, each the name of a column")
     reader = _Reader(path, mapping.csv, mapping, remarks)
-    with closing(sqlite3.connect("")) as sorting:
+    with closing(connect("")) as sorting:
         try:
             sorting.execute(_MADE)
             for batch in _batches(reader.rows(stream)):
@@ -46,7 +46,7 @@ def read_csv(path: Path, stream: BinaryIO, mapping: LogMap, remarks: Remarks) ->
             rows = sorting.execute(_SORTED)
             for number, (name, group) in enumerate(groupby(rows, key=lambda row: row[0]), 1):
                 yield _trace(number, name, list(group))
-        except sqlite3.OperationalError as error:
+        except OperationalError as error:
             if "full" in str(error):
                 raise LedgerUnavailableError(NO_SPACE) from None
             raise

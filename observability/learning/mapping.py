@@ -260,7 +260,9 @@ def _text(path: Path) -> str:
 
 
 def _explained(error: ValidationError, text: str, name: str) -> MapError:
-    first = error.errors(include_input=False, include_url=False)[0]
+    found = error.errors(include_input=False, include_url=False)
+    # A misspelt key is the cause of one that is missing.
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     path = tuple(str(part) for part in first["loc"] if part != "[key]")
     said = (
         first["msg"].removeprefix("Value error, ").replace("Input should", "should").replace("String should", "should")

@@ -10,6 +10,7 @@ from typing import Any
 
 from observability.learning.estimates import as_json, censored, rate, spread
 from observability.learning.mapping import LogMap
+from observability.learning.overlap import counted_twice
 from observability.learning.pieces import Piece
 from observability.learning.traces import UNSAID, Case
 from observability.ledger.figures import HANDOFFS
@@ -176,20 +177,8 @@ class Tally:
             "active_us": spread(active),
             "flow_efficiency": spread_of_shares and {**as_json(spread_of_shares), "overall": sum(active) / sum(cycle)},
             "touch_left_out": len(keep) - sum(keep) if self._measured else None,
-            "touch_overlapping": self._overlapping(),
+            "touch_overlapping": counted_twice(*self._busy),
         }
-
-    def _overlapping(self) -> float | None:
-        """The share of people's work during which the same person had another piece in hand, in any case."""
-        total = covered = 0
-        who, until = 0, 0
-        for person, start, end in sorted(zip(*self._busy, strict=True)):
-            if person != who:
-                who, until = person, start
-            total += end - start
-            covered += max(0, end - max(start, until))
-            until = max(until, end)
-        return (total - covered) / total if total else None
 
     def _handed(self) -> Mapping[str, Any] | None:
         """Totals by kind, and the mean of a trace; None for a log that names nobody."""

@@ -56,7 +56,7 @@ def figures(record: Record, end: Microseconds) -> Figures:
         active=length(active),
         external=length(waits) - overlap(waits, active),
         rework_effort=sum(length(worked[work.key]) for work in ours if work.redo_of),
-        human_touches=sum(1 for work in ours if work.kind == "human" and work.end == "done"),
+        human_touches=sum(1 for work in ours if work.kind == "human" and (work.end == "done" or worked[work.key])),
         unmeasured=sum(1 for work in ours if work.assigned_only and work.end == "done"),
         exceptions=sum(1 for routed in record.routes if routed.business),
         reworked=any(work.redo_of for work in record.steps),

@@ -57,6 +57,8 @@ class Follower:
         self._listed: dict[str, object] = {}
         """What the last pass listed: the overlap lists it again, and it need not be looked up."""
         self._swept: datetime | None = None
+        self._failed: dict[str, object] = {}
+        """Why the last pass failed, as long as the database has not taken it."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow until told to stop; a database or an engine that is down delays it and ends nothing."""
@@ -171,7 +173,7 @@ class Follower:
 
     def _end(self, watermark: datetime, taken: Taken, *, wide: bool) -> None:
         now = datetime.now(UTC)
-        row = {"namespace": self._client.namespace, "watermark": watermark, "passed_at": now, "error": None}
+        row = {"namespace": self._client.namespace, "watermark": watermark, "passed_at": now, **self._failed}
         with self._ledger.write() as connection:
             there = connection.execute(select(followers).where(self._mine)).mappings().one_or_none()
             row["rows"] = (there["rows"] if there else 0) + taken.written
@@ -181,18 +183,19 @@ class Follower:
             if there and there["watermark"] > watermark:
                 row["watermark"] = there["watermark"]  # another follower is ahead
             upsert(connection, followers, [row])
+        self._failed = {}
 
     async def _note_error(self, why: str) -> None:
-        """Keep the reason beside the watermark, where the database takes it."""
+        """Keep the reason beside the watermark: now, or with the next pass when the database does not take it."""
+        self._failed = {"error": why.replace("\0", " ")[:1000], "error_at": datetime.now(UTC)}
         try:
-            await asyncio.to_thread(self._write_error, why)
+            await asyncio.to_thread(self._write_error)
         except LedgerUnavailableError:
             return
 
-    def _write_error(self, why: str) -> None:
+    def _write_error(self) -> None:
         with self._ledger.write() as connection:
-            said = {"error": why[:1000], "error_at": datetime.now(UTC)}
-            connection.execute(update(followers).where(self._mine).values(**said))
+            connection.execute(update(followers).where(self._mine).values(**self._failed))
 
     def _open(self) -> list[str]:
         with self._ledger.read() as connection:

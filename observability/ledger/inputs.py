@@ -1,19 +1,32 @@
-"""Inputs of closed cases, for units that keep them: read from the history once, at the close."""
+"""Inputs of closed cases, for units that keep them: read from the history once, at the close.
+
+Where the codec is on, they are sealed with its keys here, too: they are what a case has of personal data.
+"""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, delete
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 from temporalio.common import RawValue
+from temporalio.converter import WorkflowSerializationContext
 from temporalio.service import RPCError, RPCStatusCode
 
 from observability.ledger.forgetting import Forgetting
 from observability.ledger.keeping import inputs
+from observability.ledger.store import LedgerError
 from observability.ledger.writing import upsert
+from workunits.codec import KeyRing, Place, SealingCodec, key_of, unseal
+
+_LEDGER = "workunits ledger"
+"""Stands for a namespace: none has a blank, so nothing of Temporal's opens here, nor the reverse."""
+_SEALED = "sealed input"
+"""The one key of a sealed input; no field of a contract has a blank."""
 
 
 async def input_of(client: Client, case: str, run: str) -> Any:
@@ -29,7 +42,8 @@ async def input_of(client: Client, case: str, run: str) -> Any:
             if attributes.continued_execution_run_id:
                 return await input_of(client, case, attributes.first_execution_run_id)
             payloads = attributes.input.payloads
-            given: list[RawValue] = await client.data_converter.decode(payloads, [RawValue] * len(payloads))
+            converter = client.data_converter.with_context(WorkflowSerializationContext(client.namespace, case))
+            given: list[RawValue] = await converter.decode(payloads, [RawValue] * len(payloads))
             return from_json(given[0].payload.data) if given else None
     except ValueError:
         return None
@@ -37,6 +51,30 @@ async def input_of(client: Client, case: str, run: str) -> Any:
         if error.status != RPCStatusCode.NOT_FOUND:
             raise
     return None
+
+
+def seal(keys: KeyRing | None, case: str, given: Any) -> Any:
+    """An input as it is kept."""
+    if keys is None:
+        return given
+    sealed = SealingCodec(keys, Place.of(_LEDGER, case)).seal(Payload(data=to_json(given)))
+    return {_SEALED: base64.b64encode(sealed.SerializeToString()).decode()}
+
+
+def unsealed(keys: KeyRing | None, case: str, kept: Any) -> Any:
+    """An input as it was given.
+
+    Raises:
+        LedgerError: it does not open with these keys.
+    """
+    if not isinstance(kept, dict) or list(kept) != [_SEALED]:
+        return kept
+    sealed = Payload.FromString(base64.b64decode(kept[_SEALED]))
+    opened = unseal(keys, sealed, Place.of(_LEDGER, case)) if keys else None
+    if opened is None:
+        remedy = "set WORKUNITS_CODEC_KEYS to a key file that has it"
+        raise LedgerError(f"the input of {case} is sealed with the key {key_of(sealed)}: {remedy}")
+    return from_json(opened.data)
 
 
 def keep(connection: Connection, given: Mapping[str, Any], forgetting: Forgetting) -> None:

@@ -18,11 +18,12 @@ from observability.ledger.keeping import definitions
 from observability.ledger.letters import Letter
 from observability.ledger.pruning import pruned
 from observability.ledger.rows import CaseRows, Definition, rows_of
-from observability.ledger.seeing import Seen, moment, see
+from observability.ledger.seeing import LONGEST_ID, Seen, is_keepable, moment, see
 from observability.ledger.store import Ledger
 from observability.ledger.tables import cases
 from observability.ledger.writing import add_missing, write
 from workunits.cases import UnreadableError
+from workunits.codec import ring_of
 from workunits.core.unit import WorkUnit
 from workunits.registry import Catalog, definition_hash, describe
 
@@ -31,6 +32,7 @@ _ROW_FAULTS = (StatementError, ValueError, OverflowError, TypeError, KeyError)
 """What one unfit case may raise; pydantic's and Unicode's errors are ValueErrors."""
 _DATABASE_FAULTS = (OperationalError, InterfaceError)
 """What a database that is down or full raises: not the case's fault."""
+_UNKEEPABLE = f"its id cannot be kept: at most {LONGEST_ID} characters, none of them NUL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +114,10 @@ class Intake:
             there = newest.get(execution.id)
             if there is None or execution.start_time >= there.start_time:
                 newest[execution.id] = execution
-        chosen = list(newest.values())
+        chosen = [execution for execution in newest.values() if is_keepable(execution.id)]
+        refused = [Letter(execution, _UNKEEPABLE) for execution in newest.values() if not is_keepable(execution.id)]
         differing = chosen if again else await asyncio.to_thread(self._differing, chosen)
         seen: list[tuple[Seen, WorkflowExecution]] = []
-        refused: list[Letter] = []
         for execution in differing:
             try:
                 seen.append((await see(self._client, execution), execution))
@@ -145,11 +147,13 @@ class Intake:
         ]
 
     async def _inputs(self, closed: Sequence[Seen]) -> Mapping[str, Any]:
+        keys = ring_of(self._client)
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def one(seen: Seen) -> tuple[str, Any]:
             async with gate:
-                return seen.case, await inputs.input_of(self._client, seen.case, seen.run)
+                given = await inputs.input_of(self._client, seen.case, seen.run)
+                return seen.case, None if given is None else inputs.seal(keys, seen.case, given)
 
         return {case: given for case, given in await asyncio.gather(*map(one, closed)) if given is not None}
 

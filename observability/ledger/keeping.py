@@ -114,8 +114,8 @@ followers = Table(
     maybe("swept_at", Moment, "When the last wide pass ended."),
     column("rows", BigInteger, "Rows written so far.", default=0),
     maybe("lag_us", BigInteger, "Longest time from a close to its row in the last pass that had one, in microseconds."),
-    maybe("error", Text, "Why the last pass failed, if it did."),
-    maybe("error_at", Moment, "When."),
+    maybe("error", Text, "Why a pass failed last; kept when it follows again."),
+    maybe("error_at", Moment, "When; later than the last whole pass: it cannot follow now."),
     comment="How far the follower is.",
 )
 

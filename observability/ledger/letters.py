@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from inspect import getfile
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,17 @@ from sqlalchemy import Connection, delete, func, select
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.client import WorkflowExecution
 
+import workunits.cases
+import workunits.core.lifecycle
+import workunits.core.parts
 import workunits.core.record
 from observability.ledger.keeping import dead_letters
+from observability.ledger.seeing import is_keepable
 from observability.ledger.store import Ledger
 from observability.ledger.writing import upsert
 
-_READS = ("ending.py", "figures.py", "rows.py", "seeing.py", "tables.py", "writing.py")
+_READS = ("ending.py", "figures.py", "intake.py", "rows.py", "seeing.py", "tables.py", "writing.py")
+_READ_WITH = (workunits.cases, workunits.core.lifecycle, workunits.core.parts, workunits.core.record)
 _LARGEST = 512 * 1024
 _UNSAFE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -37,7 +43,7 @@ class Letter:
 @cache
 def code_version() -> str:
     """Changes when the code that reads records and makes rows does: then a letter is worth another try."""
-    files = [*(Path(__file__).parent / name for name in _READS), Path(workunits.core.record.__file__)]
+    files = [*(Path(__file__).parent / name for name in _READS), *(Path(getfile(module)) for module in _READ_WITH)]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
@@ -45,7 +51,8 @@ def keep(connection: Connection, letters: Iterable[Letter], now: datetime) -> No
     """Keep what was refused; counts the attempts of one that is there already."""
     for letter in letters:
         execution = letter.execution
-        key = {"case_id": execution.id, "run_id": execution.run_id}
+        key = {"case_id": filed_as(execution.id), "run_id": execution.run_id}
+        listed = execution.raw_info.SerializeToString()
         there = connection.execute(
             select(dead_letters.c.first_at, dead_letters.c.attempts).filter_by(**key)
         ).one_or_none()
@@ -53,13 +60,20 @@ def keep(connection: Connection, letters: Iterable[Letter], now: datetime) -> No
             **key,
             "unit": execution.workflow_type[:60],
             "reason": _UNSAFE.sub(" ", letter.reason)[:1000],
-            "payload": base64.b64encode(execution.raw_info.SerializeToString()[:_LARGEST]).decode(),
+            "payload": base64.b64encode(listed).decode() if len(listed) <= _LARGEST else "",
             "code": code_version(),
             "first_at": there.first_at if there else now,
             "last_at": now,
             "attempts": there.attempts + 1 if there else 1,
         }
         upsert(connection, dead_letters, [row])
+
+
+def filed_as(case: str) -> str:
+    """The id under which a case's letter is kept: its own, or for one that cannot be kept a part of it and its hash."""
+    if is_keepable(case):
+        return case
+    return f"{_UNSAFE.sub(' ', case[:300])}~{hashlib.sha256(case.encode()).hexdigest()[:16]}"
 
 
 def settle(connection: Connection, cases: Sequence[str]) -> None:

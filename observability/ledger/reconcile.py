@@ -17,7 +17,7 @@ from observability.ledger.ending import UNKNOWN
 from observability.ledger.intake import Intake
 from observability.ledger.pruning import pruned
 from observability.ledger.rows import CaseRows, rows_of
-from observability.ledger.seeing import see
+from observability.ledger.seeing import is_keepable, see
 from observability.ledger.store import Ledger
 from observability.ledger.tables import cases, tasks
 from workunits.cases import UnreadableError
@@ -126,10 +126,12 @@ class Reconciler:
                 if columns is not None:
                     found.differences.append(Difference(case, "differs" if case in there else "missing", columns))
 
-    async def _rows(self, page: Iterable[WorkflowExecution]) -> tuple[dict[str, CaseRows], set[str]]:
+    async def _rows(self, page: Sequence[WorkflowExecution]) -> tuple[dict[str, CaseRows], set[str]]:
         now = datetime.now(UTC)
-        rows, unreadable = {}, set()
+        rows, unreadable = {}, {execution.id for execution in page if not is_keepable(execution.id)}
         for execution in page:
+            if execution.id in unreadable:
+                continue
             try:
                 seen = await see(self._client, execution)
                 rows[seen.case] = rows_of(seen, now, self._intake.definitions.get(seen.unit))
@@ -165,7 +167,8 @@ class Reconciler:
         with self._ledger.read() as connection:
             return self._intake.units(connection), pruned(connection)
 
-    def _there(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    def _there(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        ids = [case for case in ids if is_keepable(case)]
         with self._ledger.read() as connection:
             rows = connection.execute(select(cases).where(cases.c.case_id.in_(ids))).mappings()
             there = {row["case_id"]: dict(row) for row in rows}

@@ -124,7 +124,7 @@ def _case(seen: Seen, record: Record, now: datetime, definition: Definition | No
         "state": record.close or ("waiting" if seen.tasks else "running"),
         "close": record.close,
         "reason": record.reason,
-        "why": record.why,
+        "why": _words(record.why),
         "closed_outside": is_outside(seen),
         "vanished": False,
         "started_at": record.started,
@@ -134,7 +134,7 @@ def _case(seen: Seen, record: Record, now: datetime, definition: Definition | No
         "warned_at": _when(record, record.warned),
         "breached_at": _when(record, record.breached),
         "sla": record.sla if record.due else None,
-        "cancelled_by": record.cancelled_by,
+        "cancelled_by": _words(record.cancelled_by),
         "facts": record.facts,
         "segment": record.segment,
         "trace_id": record.trace,
@@ -287,6 +287,11 @@ def _proposal(record: Record, work: Work) -> Row:
         "latency_us": length(work.work[-1:]),
         "attempts": work.attempts,
     }
+
+
+def _words(said: str | None) -> str | None:
+    """What someone said past our doors, without the one character that PostgreSQL refuses in a text."""
+    return said and said.replace("\0", " ")
 
 
 def _when(record: Record, offset: Microseconds | None) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,13 +10,15 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
 from temporalio.service import RPCError
 
-from workunits.cases import read_execution
+from workunits.cases import UnreadableError, read_execution
 from workunits.core.lifecycle import Task
 from workunits.core.record import CHANGED_AT, Record, StartNote
 
 Status = WorkflowExecutionStatus
 OUTSIDE = {Status.TERMINATED: "terminated", Status.TIMED_OUT: "timed_out"}
 """How the engine calls the ends that no code of ours saw."""
+LONGEST_ID = 400
+"""Characters of a case's id that the ledger keeps; ours have at most 181, the engine takes a thousand from anyone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +57,21 @@ def key(execution: WorkflowExecution) -> tuple[str, datetime, bool]:
     return execution.run_id, moment(execution), execution.close_time is not None
 
 
+def is_keepable(case: str) -> bool:
+    """Whether the ledger can name a case; whoever starts one past our doors may give it any id."""
+    return len(case) <= LONGEST_ID and "\0" not in case
+
+
 async def see(client: Client, execution: WorkflowExecution) -> Seen:
     """Read a case from a listing; more requests only for records too large for it and ends from outside.
 
     Raises:
-        UnreadableError: its memo cannot be read.
+        UnreadableError: its memo cannot be read, or is another case's.
         RPCError: the engine does not answer.
     """
     note, record, tasks = await read_execution(client, execution)
+    if not _is_own(execution, record, tasks):
+        raise UnreadableError("it is another case's")
     status = execution.status or Status.RUNNING
     ended_outside = status in OUTSIDE and (record is None or record.close is None)
     return Seen(
@@ -78,6 +88,13 @@ async def see(client: Client, execution: WorkflowExecution) -> Seen:
         tasks=tasks,
         ending=await _ending(client, execution) if ended_outside else "",
     )
+
+
+def _is_own(execution: WorkflowExecution, record: Record | None, tasks: Iterable[Task]) -> bool:
+    """Whether a memo is of the case that it is found on; otherwise its rows would take the place of another's."""
+    if record and (record.case, record.unit) != (execution.id, execution.workflow_type):
+        return False
+    return all(task.id.rpartition("/")[0] == execution.id for task in tasks)
 
 
 async def _ending(client: Client, execution: WorkflowExecution) -> str:

@@ -25,6 +25,10 @@ class Followed:
     """Longest time from a close to its row, in the last pass that had one."""
     rows: int
     error: str | None
+    """Why it cannot follow now."""
+    last_error: str | None
+    """Why it could not follow the last time that it could not."""
+    last_error_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,9 @@ def read_status(ledger: Ledger) -> Status:
                 behind_seconds=max(0.0, (now - row.passed_at).total_seconds()),
                 lag_seconds=None if row.lag_us is None else row.lag_us / 1e6,
                 rows=row.rows,
-                error=row.error,
+                error=row.error if row.error_at and row.error_at > row.passed_at else None,
+                last_error=row.error,
+                last_error_at=row.error_at,
             )
             for row in connection.execute(select(followers).order_by(followers.c.namespace))
         ]
@@ -73,4 +79,7 @@ def render(status: Status) -> str:
         lines.append(f"namespace {one.namespace}: last pass {behind} ago{lag}, {one.rows} row(s) written")
         if one.error:
             lines.append(f"  it cannot follow now: {one.error}")
+        elif one.last_error and one.last_error_at:
+            when = one.last_error_at.isoformat(timespec="seconds")
+            lines.append(f"  it follows; at {when} it could not: {one.last_error}")
     return "\n".join(lines)

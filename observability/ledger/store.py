@@ -37,6 +37,7 @@ _CAUSES = (
     ("disk is full", "the disk is full; free some space"),
     ("No space left", "the disk is full; free some space"),
     ("database is locked", "another program holds it for long; end that one"),
+    ("due to lock timeout", "another program holds it for long; end that one"),
     ("not a database", "its file is no SQLite database; name another one in WORKUNITS_LEDGER"),
     ("malformed", "its file is damaged; restore a backup"),
     ("disk I/O error", "the disk has an error"),
@@ -151,7 +152,9 @@ class Ledger:
 
     def _open(self) -> Engine:
         if not self.sqlite:
-            return create_engine(self.url, pool_pre_ping=True, connect_args={"connect_timeout": PATIENCE})
+            engine = create_engine(self.url, pool_pre_ping=True, connect_args={"connect_timeout": PATIENCE})
+            event.listen(engine, "connect", _prepare_postgresql)
+            return engine
         self._make_file()
         engine = create_engine(self.url, connect_args={"timeout": PATIENCE})
         event.listen(engine, "connect", _prepare_sqlite)
@@ -196,6 +199,12 @@ def _parse(url: str) -> URL:
     if backend != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise LedgerError(f"the ledger can be SQLite in a file, or PostgreSQL: {example}")
     return parsed
+
+
+def _prepare_postgresql(connection: Any, _: object) -> None:
+    # By default it waits for a lock without end, and whoever follows would neither say so nor stop when asked.
+    connection.execute(f"SET lock_timeout = '{PATIENCE}s'")
+    connection.commit()
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:

@@ -40,11 +40,8 @@ async def waiting(bench, unit=Plain, step="decide"):
     return started.case, await bench.task(started.case, step)
 
 
-@pytest.mark.parametrize(
-    ("after", "fired", "started", "ended"),
-    [(3, [], 1, 1), (20, ["warn"], 2, 2), (30, ["warn", "deadline"], 3, 3)],
-)
-async def test_each_rung_fires_once_on_one_live_timer(lab, bench, after, fired, started, ended):
+@pytest.mark.parametrize(("after", "fired"), [(3, []), (20, ["warn"]), (30, ["warn", "deadline"])])
+async def test_each_rung_fires_once_on_one_live_timer(lab, bench, after, fired):
     """Only the next rung is armed: a timer more for each that fired, and never two at a time."""
     answers = {Plain.LOOK: Facts(risk="low"), Plain.DECIDE: Answer(GRANT, after=after * HOUR)}
     view = await lab.run(Plain, Request(request=uuid.uuid4().hex), answers)
@@ -54,10 +51,9 @@ async def test_each_rung_fires_once_on_one_live_timer(lab, bench, after, fired, 
         live += kind == "timer_started_event_attributes"
         live -= kind in ("timer_fired_event_attributes", "timer_canceled_event_attributes")
         most = max(most, live)
-    over = await bench.events(view.case, "timer_fired") + await bench.events(view.case, "timer_canceled")
 
     assert [rung.rung for rung in view.record.rungs] == fired
-    assert (await bench.events(view.case, "timer_started"), over, most) == (started, ended, 1)
+    assert (await bench.events(view.case, "timer_started"), live, most) == (len(fired) + 1, 0, 1)
     for rung in view.record.rungs:
         assert 0 <= rung.at - rung.due < us(5 * SECOND)
 
@@ -168,7 +164,7 @@ async def outage(lab):
     late = Bench(lab, Catalog([PACKAGE]), queue="outage")
     async with late.worker():
         tasks = {name: await _open(late, mood) for name, (mood, *_) in OUTAGE.items()}
-    due = {name: (await late.cases.show(_case(task))).due for name, task in tasks.items()}
+    due = {name: await late.until(_case(task), lambda view: view.due) for name, task in tasks.items()}
     # Time cannot be skipped past a timer that no worker takes: the last seconds pass by themselves.
     await asyncio.gather(*(_skip(late, task, due[name] - 1.5 * SECOND) for name, task in tasks.items()))
     for name, task in tasks.items():
@@ -176,7 +172,7 @@ async def outage(lab):
     sent = {name: asyncio.create_task(_send(late, tasks[name], *how)) for name, (_, *how) in OUTAGE.items() if how[0]}
     await late.cases.show(_case(tasks["nobody"]))  # the updates are on their way before a worker is there
     async with late.worker():
-        await late.until(_case(tasks["open"]), lambda view: view.record.breached)
+        await late.until(_case(tasks["open"]), lambda view: view.record and view.record.breached)
         await late.answer(tasks["open"], {"decision": "grant"}, sent_at=await late.clock(_case(tasks["open"])))
         said = dict(zip(sent, await asyncio.gather(*sent.values()), strict=True))
         views = {name: await late.closed(_case(task)) for name, task in tasks.items()}

@@ -400,7 +400,7 @@ def test_a_statement_without_a_time():
 def test_a_statement_that_promises_another_time(statement, agrees):
     """Two figures for one promise are a slip; what cannot be compared is left alone."""
     assert [problem.what for problem in outcome(statement=statement)] == (
-        [] if agrees else ["it promises 2 day, and the SLA is 24 h"]
+        [] if agrees else ["it promises 2 days, and the SLA is 24 h"]
     )
 
 

@@ -250,3 +250,20 @@ async def test_the_case_input_is_not_in_the_memo(bench):
 
     assert "record" in memo[MEMO]
     assert "a-secret-mood" not in json.dumps(memo)
+
+
+async def test_a_bug_in_an_answers_own_check_wedges_no_case(bench):
+    """By Update it is refused, by Signal noted: the author's code runs on what anybody may send."""
+    started = await bench.cases.start("keyless", b'{"subject": "s"}', key=uuid.uuid4().hex)
+    task = await bench.task(started.case, "ask")
+    handle = bench.handle(started.case)
+    with pytest.raises(WorkflowUpdateFailedError):
+        await handle.execute_update("act", envelope(task, body={"text": "boom"}))
+    await handle.signal("act", envelope(task, body={"text": "boom"}))
+    await bench.answer(task, {"text": "fine", "answer": {"kind": "yes"}})
+    view = await bench.closed(started.case)
+
+    assert [(ignored.code, ignored.why) for ignored in view.record.ignored] == [
+        ("check_failed", "the check of the message failed with KeyError")
+    ]
+    assert view.close == "achieved"

@@ -55,7 +55,7 @@ async def test_a_bad_start_closes_as_failed_and_names_the_field(bench, name, arg
     view = await bench.cases.show(handle.id)
     said = cause(error.value)
 
-    assert ("failed", "bad_input") == (view.close, view.record.reason)
+    assert (view.close, view.record.reason) == ("failed", "bad_input")
     assert why in view.record.why
     assert "xxxx" not in f"{view.record.why} {said.message} {said.details}"
     assert (said.type, said.message, said.details[0]["close"]) == ("bad_input", view.record.why, "failed")

@@ -69,7 +69,9 @@ class Fleet:
 
     def command(self, *args: str, **env: str) -> dict[str, Any]:
         """Run another command and read the JSON document that it prints."""
-        said: dict[str, Any] = json.loads(self.shell.run(*args, "--json", **self._env | env).stdout)
+        ended = self.shell.run(*args, "--json", **self._env | env)
+        assert ended.stdout, ended.stderr
+        said: dict[str, Any] = json.loads(ended.stdout)
         return said
 
     def doctor(self, **env: str) -> list[tuple[str, str]]:

@@ -4,19 +4,22 @@ import pytest
 from temporalio.api.workflowservice.v1 import RespondActivityTaskCompletedRequest
 from temporalio.service import RPCError, RPCStatusCode
 
-from tests.faults.fleet import TASK_TIMEOUT, frozen
+from tests.faults.fleet import frozen
 
 
 async def test_f03_the_zombies_late_work_changes_nothing(fleet):
     """Another worker has done the step: the effect that the zombie then has, and its answer, come to nothing."""
-    workers = [fleet.worker(), fleet.worker()]
-    case = await fleet.start(trouble="before fetch", task_timeout=TASK_TIMEOUT)
+    queues = f"automated={fleet.queue}-steps,ai={fleet.queue}-steps"
+    # With one step at a time, it asks for no other: what is given to a frozen worker comes back late.
+    steps = {"WORKUNITS_QUEUES": queues, "WORKUNITS_MAX_ACTIVITIES": "1"}
+    fleet.worker("--executors", "cases", WORKUNITS_QUEUES=queues)
+    zombie = fleet.worker("--executors", "automated,ai", **steps)
+    case = await fleet.start(trouble="before fetch")
     step = f"{case}/fetch"
-    await fleet.until(lambda: fleet.book.calls(step))
-    zombie = fleet.worker_in(step, *workers)
-    lost = fleet.book.calls(step)[-1]
+    [lost] = await fleet.until(lambda: fleet.book.calls(step))
 
     with frozen(zombie):
+        fleet.worker("--executors", "automated,ai", **steps)
         fleet.book.release(step)
         task = await fleet.task(case)
         before = await fleet.cases.show(case)

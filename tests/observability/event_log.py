@@ -10,10 +10,12 @@ from itertools import pairwise
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from observability.ledger.forgetting import Forgetting
 from observability.ledger.rows import CaseRows, rows_of
 from observability.ledger.seeing import Seen, Status
+from observability.ledger.store import Ledger
 from observability.ledger.tables import cases, steps
-from observability.ledger.writing import insert_all
+from observability.ledger.writing import insert_all, write
 from workunits.core.record import Record, StartNote, Work
 
 VALUES = {
@@ -81,7 +83,10 @@ def _check_attributes(elements: list[ET.Element]) -> set[str]:
 def attributes(element: ET.Element) -> dict[str, Any]:
     """The attributes of a trace or an event, by key, as Python values."""
     read: dict[str, Callable[[str], Any]] = {
-        "string": str, "date": datetime.fromisoformat, "int": int, "float": float,
+        "string": str,
+        "date": datetime.fromisoformat,
+        "int": int,
+        "float": float,
         "boolean": lambda text: text == "true",
     }
     return {child.attrib["key"]: read[child.tag](child.attrib["value"]) for child in element if child.tag in VALUES}
@@ -173,7 +178,7 @@ def a_case(key: str, **more: Any) -> CaseRows:
     return rows_of(seen, START + timedelta(days=1), None)
 
 
-def fill(ledger: Any, many: int) -> None:
+def fill(ledger: Ledger, many: int) -> None:
     """Put so many cases into a ledger, one starting every second; each with two steps."""
     template = a_case("0")
     with ledger.write() as connection:
@@ -193,3 +198,9 @@ def traces(log: ET.Element) -> Iterator[tuple[str, ET.Element]]:
     """The traces of a log by their names."""
     for trace in log.iter("trace"):
         yield attributes(trace)["concept:name"], trace
+
+
+def put(ledger: Ledger, *found: CaseRows) -> None:
+    """Write cases as the follower does."""
+    with ledger.write() as connection:
+        write(connection, found, Forgetting.load(connection), START + timedelta(days=1))

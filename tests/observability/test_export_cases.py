@@ -211,6 +211,8 @@ async def test_what_machines_did(followed, ran):
         events = [attributes(event) for event in log[ran[kind]].iter("event")]
         return {e["concept:instance"]: e for e in events if "attempts" in e}
 
+    of_look = [event for event in map(attributes, log[ran["flaky"]].iter("event")) if event["concept:name"] == "look"]
+    assert [event["lifecycle:transition"] for event in of_look] == ["schedule", "start", "complete"]
     assert ends("flaky")["look"]["attempts"] == 3
     assert ends("flaky")["look"]["retry_us"] > 0
     assert ends("flaky")["look"]["org:resource"] == "plain.look"

@@ -98,7 +98,7 @@ def test_a_unit_of_ones_own(shell):
 
     assert (by_module.returncode, by_module.stderr) == (0, "")
     assert by_module.stdout == by_file.stdout
-    assert "outcome.statement: warning: it promises 2 day, and the SLA is 24 h" in by_module.stdout
+    assert "outcome.statement: warning: it promises 2 days, and the SLA is 24 h" in by_module.stdout
     assert "1 unit with all four elements, 1 warning." in by_module.stdout
 
 

@@ -96,3 +96,19 @@ def test_durations_are_read_as_people_write_them():
             read_span(text, field="--delay", at_most=most)
     with pytest.raises(BadInput, match="at most 30 d"):
         read_span("999999999d", field="--delay", at_most=most)
+
+
+async def test_a_full_pipe_is_not_watched_while_nobody_reads():
+    """Starts under way go on undisturbed: the loop would otherwise be called for the same bytes again and again."""
+    reader, writer = os.pipe()
+    os.write(writer, b'{"a": 1}\n{"a": 2}\n')
+    pieces = Source(reader, "stdin", None).pieces()
+
+    first = await anext(pieces)
+    os.write(writer, b"more")
+    watched = asyncio.get_running_loop().remove_reader(reader)
+    os.close(writer)
+    rest = [piece async for piece in pieces]
+    os.close(reader)
+
+    assert (first, rest, watched) == (b'{"a": 1}\n{"a": 2}\n', [b"more"], False)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from observability.export.hiding import Hiding
     from observability.export.reading import CaseFile, Wanted
     from observability.ledger.store import Ledger
+    from workunits.codec import KeyRing
 
 _STDOUT = "-"
 _SHOW_EVERY = 100
@@ -56,6 +57,8 @@ class Job:
     force: bool
     hiding: Hiding | None
     """Takes personal data out, where that is asked for."""
+    keys: KeyRing | None = None
+    """Open inputs that the ledger keeps sealed."""
 
 
 def export(
@@ -84,6 +87,7 @@ def export(
     from observability.export.hiding import Hiding
     from observability.export.reading import Wanted
     from observability.ledger.store import Ledger
+    from workers.key_file import ring
 
     target = None if output == _STDOUT else Path(output)
     if table and form != Format.CSV:
@@ -92,7 +96,9 @@ def export(
         fail("stdout takes the export itself; name a file for it: --output FILE", field="--json")
     _check_words(close, state)
     wanted = Wanted(unit, version, close, state, _moment(since, "--since"), _moment(until, "--until"))
-    job = Job(form, table or Table.CASES, target, force, Hiding(setup(ctx).catalog) if without_personal_data else None)
+    hiding = Hiding(setup(ctx).catalog) if without_personal_data else None
+    keys = ring(setup(ctx).settings) if form == Format.JSONL else None
+    job = Job(form, table or Table.CASES, target, force, hiding, keys)
     if target:  # so that a file half-written goes, too
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     ledger = Ledger(setup(ctx).settings.ledger_url)
@@ -113,7 +119,7 @@ def _write(job: Job, ledger: Ledger, wanted: Wanted) -> int:
     from observability.export.reading import read
 
     parts, as_bytes = _writer(job)
-    files = read(ledger, wanted, parts, with_input=job.form == Format.JSONL)
+    files = read(ledger, wanted, parts, with_input=job.form == Format.JSONL, keys=job.keys)
     written = 0
 
     def told(step: Callable[[int], None]) -> Iterator[CaseFile]:

@@ -35,6 +35,7 @@ from .record import (
     Routed,
     Work,
 )
+from .sealed import MissingKeyError, holds_sealed
 from .sla import Clock
 from .spec import Close, I, O, On, OnFailure, Step
 from .strict_json import VALUE_LIMIT, read
@@ -67,6 +68,7 @@ class Course:
     def __init__(self, unit: WorkUnit, start: Sequence[RawValue]) -> None:
         """Open the case, or go on with it; must not raise, whatever came from outside."""
         info = workflow.info()
+        self._is_sealed = holds_sealed(*start)
         self._unit = unit
         self._case: BaseModel | None = None
         self._misfit: BadInput | None = None
@@ -76,7 +78,8 @@ class Course:
         self._machines = 0
         self._room = Room()
         self._floor = info.workflow_start_time
-        carry = Carry.model_validate_json(start[0].payload.data) if info.continued_run_id else None
+        carried = info.continued_run_id and not self._is_sealed
+        carry = Carry.model_validate_json(start[0].payload.data) if carried else None
         if carry:
             self.record, self._done = carry.record, carry.done
             self._case = unit.case_type.model_validate_json(carry.case)
@@ -118,7 +121,13 @@ class Course:
     # -- from the first step to the close
 
     async def conduct(self) -> Closed:
-        """Do the work and close the case."""
+        """Do the work and close the case.
+
+        Raises:
+            MissingKeyError: its input is sealed with a key that this worker does not have; the case waits for it.
+        """
+        if self._is_sealed:
+            raise MissingKeyError
         if self._case is None:
             misfit = self._misfit or BadInput("nothing was given", code="bad_body")
             return self._close("failed", "bad_input", why=str(misfit))
@@ -164,6 +173,7 @@ class Course:
 
     def _close_as_raised(self, raised: FailureError) -> Closed:
         if isinstance(raised, BusinessException):
+            self.record.routes.append(Routed(at=self.at(), key="", code=raised.code, to="close"))
             return self._close("not_achieved", raised.code, why=raised.message)
         code = (raised.type if isinstance(raised, ApplicationError) else None) or type(raised).__name__
         return self._close("failed", "technical_failure", why=f"{code}: {raised.message}")

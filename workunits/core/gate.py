@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from pydantic import BaseModel
+
 from .gate_code import is_in_place, names_in_code
 from .gate_facts import (
     Found,
@@ -32,6 +34,7 @@ from .gate_learning import learning_doubts, learning_problems
 from .gate_logic import rule_problems, step_problems
 from .gate_words import statement_doubts
 from .gate_workflow import clues
+from .personal import personal_fields
 from .spec import UNSTATED, Learning, Outcome, Step
 
 Element = Literal["definition", "outcome", "logic", "structure", "learning"]
@@ -96,6 +99,7 @@ def _definition(cls: type[Any]) -> Iterator[Problem]:
     case = _work_types(cls)[0]
     if is_model(case):
         yield from _fields(cls, case.__name__, case.model_fields)
+        yield from _personal(cls, case)
 
 
 def _fields(cls: type[Any], case: str, fields: dict[str, Any]) -> Iterator[Problem]:
@@ -113,6 +117,16 @@ def _fields(cls: type[Any], case: str, fields: dict[str, Any]) -> Iterator[Probl
     for name in named or ():
         if not isinstance(name, str) or name not in fields:
             yield Problem("definition", "facts", f"{case} has no field {shown(name)}", "Name fields of the case")
+
+
+def _personal(cls: type[Any], case: type[BaseModel]) -> Iterator[Problem]:
+    marked = {path.partition(".")[0] for path in personal_fields(case)}
+    key, facts = (fact(cls, "key"),), members(fact(cls, "facts")) or ()
+    for field, names, stored in (("key", key, "the key stands"), ("facts", facts, "facts stand")):
+        for name in names:
+            if isinstance(name, str) and name in marked:
+                what = f"{case.__name__}.{name} is marked as personal, and {stored} in clear"
+                yield Problem("definition", field, what, "Name a field that says nothing of a person")
 
 
 def _outcome(cls: type[Any]) -> Iterator[Problem]:

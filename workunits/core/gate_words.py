@@ -29,7 +29,7 @@ _TIME_BOUND = re.compile(
     (\d|second|minute|hour|day|week|month|quarter|year|noon|midnight|tomorrow)
     """
 )
-_FIGURE = re.compile(r"(?i)\bwithin\s+(\d+(?:\.\d+)?|an?|one|two|three|four|five|ten)\s+(minute|hour|day|week)s?\b")
+_FIGURE = re.compile(r"(?i)\bwithin\s+((\d+(?:\.\d+)?|an?|one|two|three|four|five|ten)\s+(minute|hour|day|week)s?)\b")
 _NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "ten": 10}
 
 
@@ -46,10 +46,9 @@ def statement_doubts(outcome: Outcome[Any]) -> Iterator[tuple[str, str]]:
     within = outcome.within if _is_budget(outcome.within) else None
     if not _TIME_BOUND.search(statement):
         yield "it has no time bound", f'Say by when ("... within {within or "2 days"}"), {_KEEP}'
-    figures = _FIGURE.findall(statement)
-    if within and len(figures) == 1 and _span(*figures[0]) != within.span:
-        said = " ".join(figures[0])
-        yield f"it promises {said}, and the SLA is {within}", f"Let both say the same, {_KEEP}"
+    figures = list(_FIGURE.finditer(statement))
+    if within and len(figures) == 1 and _span(figures[0][2], figures[0][3]) != within.span:
+        yield f"it promises {figures[0][1]}, and the SLA is {within}", f"Let both say the same, {_KEEP}"
 
 
 def _is_budget(given: object) -> bool:

@@ -22,6 +22,7 @@ from .lifecycle import Action, Task, judge
 from .machine import Said
 from .questions import Questions
 from .record import IGNORED_KEPT, Acted, Ignored, Microseconds, Record, Work
+from .sealed import require_open
 from .spec import Step
 from .strict_json import read
 
@@ -29,6 +30,8 @@ MESSAGE = "act"
 """The one message name, for Updates and Signals."""
 REMEMBERED = 500
 """Accepted actions whose answers are kept beyond those on open tasks."""
+REMEMBERED_BYTES = 128 * 1024
+"""Of all that are kept: half of what a case may carry."""
 _UNTOLD = frozenset({"sent_at", "revision", "accountable", "origin", "seen"})
 """What a repetition of an action may say otherwise: it is not what its sender asked for."""
 
@@ -144,7 +147,12 @@ class Desk:
         self._accept(name, args)
 
     def take(self, name: str, args: Sequence[RawValue]) -> dict[str, Any]:
-        """Apply an Update, or answer again what its action id was answered before."""
+        """Apply an Update, or answer again what its action id was answered before.
+
+        Raises:
+            MissingKeyError: only in a replay, by a worker without the key of those before it: the check refuses others.
+        """
+        require_open(*args)
         self.taken += 1
         return self._apply(*self._accept(name, args))
 
@@ -239,10 +247,20 @@ class Desk:
             self._count_as(counts)
 
     def forget_old_answers(self) -> None:
-        """Keep, for the next run, the actions on open tasks and the last ones; the sender's journal has the rest."""
+        """Keep, for the next run, the last actions and those on open tasks, the newest first while there is room.
+
+        The sender's journal has the rest. Sent again, they change nothing: their revisions are stale.
+        """
         keep = {_key(task) for task in self.open_tasks()}
-        old = self.record.actions[:-REMEMBERED]
-        self.record.actions = [a for a in old if a.task in keep] + self.record.actions[-REMEMBERED:]
+        kept: list[Acted] = []
+        room = REMEMBERED_BYTES
+        for age, acted in enumerate(reversed(self.record.actions)):
+            if age < REMEMBERED or acted.task in keep:
+                room -= len(acted.model_dump_json().encode())
+                if room < 0:
+                    break
+                kept.append(acted)
+        self.record.actions = kept[::-1]
 
 
 def fingerprint(action: Action) -> str:

@@ -15,6 +15,7 @@ from temporalio.exceptions import TimeoutError as StepTimeoutError
 
 from .errors import BadInput
 from .record import TIMING, Failure, Microseconds, Work
+from .sealed import require_open
 from .strict_json import VALUE_LIMIT, parse
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ async def perform_machine_step(course: Course, step: Step[Any, Any], work: Work,
             work.done, work.end = course.at(), "cancelled"
             raise
         return _failed(course, step, work, error)
+    require_open(raw)
     timing = raw.payload.metadata.get(TIMING)
     if timing is None:
         return _foreign(course, step, work, raw)
@@ -121,6 +123,7 @@ def _failed(course: Course, step: Step[Any, Any], work: Work, error: FailureErro
     failure, code = Failure(), type(cause).__name__
     if isinstance(cause, ApplicationError):
         code = cause.type or code
+        require_open(*cause.details)
         try:
             failure = Failure.model_validate(cause.details[0] if cause.details else {})
         except ValidationError:

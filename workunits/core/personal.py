@@ -42,7 +42,7 @@ def _marked(model: type[BaseModel], path: str, above: frozenset[type[BaseModel]]
     if model in above:  # a model that holds itself
         return
     for name, field in model.model_fields.items():
-        here = f"{path}{name}"
+        here = path.rstrip(".") if issubclass(model, RootModel) else f"{path}{name}"
         if _is_personal(field):
             yield here
             continue
@@ -55,15 +55,17 @@ def _is_personal(field: FieldInfo) -> bool:
     return any(isinstance(mark, Personal) for mark in (*field.metadata, *_inside(field.annotation)))
 
 
-def _inside(annotation: Any) -> Iterator[Any]:
+def _inside(annotation: Any, above: tuple[Any, ...] = ()) -> Iterator[Any]:
     """An annotation and all that it is made of, the marks included; not what its models are made of."""
+    if any(annotation is one for one in above):  # an alias that stands for itself, such as that of any JSON
+        return
     yield annotation
     root = _root(annotation)
     if root is not None:
         yield from root.metadata
     for inner in (*typing.get_args(annotation), getattr(annotation, "__value__", None), root and root.annotation):
         if inner is not None:
-            yield from _inside(inner)
+            yield from _inside(inner, (*above, annotation))
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -97,21 +99,24 @@ def _stripped(kinds: Sequence[Any], data: Any) -> Any:
     return kept
 
 
-def _kinds(annotation: Any) -> Iterator[Any]:
+def _kinds(annotation: Any, above: tuple[Any, ...] = ()) -> Iterator[Any]:
     """The types that a value may be of, one by one."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     root = _root(annotation)
+    inner: tuple[Any, ...] = ()
     if root is not None:
-        yield from _kinds(root.annotation)
+        inner = (root.annotation,)
     elif origin is typing.Annotated:
-        yield from _kinds(arguments[0])
+        inner = arguments[:1]
     elif origin in (typing.Union, UnionType):
-        for inner in arguments:
-            yield from _kinds(inner)
+        inner = arguments
     elif hasattr(annotation, "__value__"):
-        yield from _kinds(annotation.__value__)
+        inner = (annotation.__value__,)
     else:
         yield annotation
+    if not any(annotation is one for one in above):
+        for one in inner:
+            yield from _kinds(one, (*above, annotation))
 
 
 def _arguments(kind: Any) -> list[Any]:

@@ -110,6 +110,7 @@ class Routed(_Part):
 
     at: Microseconds
     key: str
+    """The performance that raised it; empty when the unit itself did."""
     code: str
     business: bool = True
     to: str

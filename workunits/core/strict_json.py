@@ -14,9 +14,12 @@ from pydantic import BaseModel, ValidationError
 from temporalio.common import RawValue
 
 from .errors import BadInput
+from .sealed import is_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pydantic_core import ErrorDetails
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -79,6 +82,8 @@ def read(model: type[M], args: Sequence[Any], *, limit: int = BODY_LIMIT) -> M:
     if len(args) != 1 or not isinstance(args[0], RawValue):
         raise BadInput(f"expected one argument, got {len(args)}", code="bad_body")
     payload = args[0].payload
+    if is_sealed(payload):
+        raise BadInput("it is sealed with a key that the worker does not have", code="bad_body")
     if payload.metadata.get("encoding") != b"json/plain":
         raise BadInput("expected the encoding json/plain", code="bad_body")
     return parse(model, payload.data, limit=limit)
@@ -86,12 +91,19 @@ def read(model: type[M], args: Sequence[Any], *, limit: int = BODY_LIMIT) -> M:
 
 def _explain(error: ValidationError) -> str:
     """Every misfit as `path: expectation`; the first one's path is the error's field."""
-    faults = error.errors(include_url=False, include_input=False, include_context=False)
-    said = [fault["msg"].removeprefix("Value error, ") for fault in faults[:FAULTS_SHOWN]]
+    faults = error.errors(include_url=False, include_input=False)
+    said = [_expectation(fault) for fault in faults[:FAULTS_SHOWN]]
     shown = [f"{_path(fault['loc'])}: {words}" for fault, words in zip(faults, said, strict=False)]
     first = said[0] if _first_field(error) else shown[0]
     more = f"; and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
     return "; ".join([first, *shown[1:]]) + more
+
+
+def _expectation(fault: ErrorDetails) -> str:
+    """What was expected, in pydantic's words; only those of an unknown tag would repeat the value."""
+    if fault["type"] == "union_tag_invalid":
+        return f"{fault['ctx']['discriminator']} should be one of {fault['ctx']['expected_tags']}"
+    return fault["msg"].removeprefix("Value error, ")
 
 
 def _first_field(error: ValidationError) -> str:

@@ -1,0 +1,119 @@
+"""What a unit's file may not do is refused when its worker is built, or fails the task at run time."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+import uuid
+
+import pytest
+from temporalio.worker import Worker
+
+UNIT = '''
+from tests.lab.contracts import Decision, Request, Result
+from workunits.core.spec import Learning, Measure, Outcome, elapsed, human
+from workunits.core.unit import WorkUnit
+{imports}
+
+
+class Strange(WorkUnit, name="strange_{name}", version="1", key="request"):
+    """A unit that does what it may not."""
+
+    outcome = Outcome(
+        Result,
+        "The request is decided within 24 hours.",
+        achieved=lambda result: result.granted,
+        within=elapsed(hours=24),
+        accountable="head of tests",
+    )
+    learning = Learning(
+        owner="test owner",
+        review=elapsed(days=30),
+        measures=(Measure("cycle_time", at="p85", at_most=elapsed(hours=4), baseline="the first 100 cases"),),
+    )
+
+    DECIDE = human("decide", Request, Decision, role="clerk", accountable="head of tests")
+
+    async def work(self, case: Request) -> Result:
+        """Do it."""
+        {does}
+        decision = await self.perform(self.DECIDE, case)
+        return Result(granted=decision.decision == "grant")
+'''
+
+
+@pytest.fixture
+def strange(tmp_path, monkeypatch):
+    """A unit in a file of its own, as an author would write it."""
+    monkeypatch.syspath_prepend(tmp_path)
+    made = []
+
+    def make(name, imports="", does=""):
+        (tmp_path / f"strange_{name}.py").write_text(UNIT.format(name=name, imports=imports, does=does), "utf-8")
+        importlib.invalidate_caches()
+        made.append(f"strange_{name}")
+        return importlib.import_module(made[-1]).Strange
+
+    yield make
+    for module in made:
+        sys.modules.pop(module, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "imports", "said"),
+    [
+        ("activities", "import activities.screening", "activities"),
+        ("httpx", "import httpx", "httpx"),
+        ("other_unit", "from tests.lab.terms import Keyless", "tests.lab.terms"),
+        ("performs", "import workunits.performs", "workunits.performs"),
+        ("clock", "from datetime import UTC, datetime\n\nOPENED = datetime.now(UTC)", "datetime.datetime.now"),
+    ],
+)
+async def test_a_unit_that_imports_what_acts_is_refused_when_its_worker_is_built(lab, strange, name, imports, said):
+    """The message names what was imported, before any case runs."""
+    unit = strange(name, imports)
+    with pytest.raises(RuntimeError) as error:
+        Worker(lab.client, task_queue=f"strange-{name}", workflows=[unit])
+
+    assert said in _chain(error.value)
+
+
+def _chain(error):
+    """All that an error and its causes say."""
+    said = []
+    while error is not None:
+        said.append(str(error))
+        error = error.__cause__ or error.__context__
+    return "\n".join(said)
+
+
+@pytest.mark.parametrize(
+    ("name", "imports", "does"),
+    [
+        ("now", "from datetime import UTC, datetime", "self.at = datetime.now(UTC)"),
+        ("draw", "import random", "self.drawn = random.random()"),
+        ("read", "", "self.text = open('somewhere').read()"),
+    ],
+)
+async def test_a_clock_a_draw_or_a_file_in_work_fails_the_task_and_not_the_case(lab, strange, name, imports, does):
+    """The case stays open and says what is wrong; a deploy with the mended unit lets it go on."""
+    unit, queue = strange(name, imports, does), f"strange-{name}"
+    handle = await lab.client.start_workflow(
+        f"strange_{name}", {"request": uuid.uuid4().hex}, id=f"strange_{name}:{uuid.uuid4()}", task_queue=queue
+    )
+    async with Worker(lab.client, task_queue=queue, workflows=[unit]):
+        async with asyncio.timeout(15):
+            async for event in handle.fetch_history_events(wait_new_event=True):
+                if event.WhichOneof("attributes") == "workflow_task_failed_event_attributes":
+                    break
+    said = event.workflow_task_failed_event_attributes.failure.message
+
+    assert (await handle.describe()).status.name == "RUNNING"
+    assert "Cannot access" in said or "open" in said
+    await handle.terminate()
+
+
+async def test_a_unit_that_keeps_to_the_rules_is_taken(lab, strange):
+    """The template itself is fine: what was refused above is what was added to it."""
+    Worker(lab.client, task_queue="strange-fine", workflows=[strange("fine", does="pass")])

@@ -1,0 +1,200 @@
+"""Random cases on skipped time: what people, machines and operators may do to a case, in any order.
+
+A seed decides everything but the real time that machines take. An act of a person that its case refuses is a refusal
+as in life: the case goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from temporalio.service import RPCError
+
+from tests.conftest import Bench
+from tests.lab.messages import envelope
+from tests.lab.terms import Crowd, Keyless, Terms
+from tests.lab import units
+from tests.lab.units import Inline, Pair, Plain, Ruled
+from tests.observability.recount_units import Billed
+from workunits.cases import CaseView
+from workunits.core.errors import BadInput, Refused
+from workunits.core.lifecycle import Task
+from workunits.core.unit import WorkUnit
+
+MOODS: Mapping[type[WorkUnit], Sequence[str]] = {
+    Plain: ("", "", "flaky", "broken", "refused", "undeclared", "misfit", "stuck"),
+    Inline: ("", "slow", "flaky", "refused"),
+    Ruled: ("", "odd", "unreadable", "unreadable", "adviser odd", "adviser broken", "broken", "stuck"),
+    Pair: ("",),
+    units.Sequence: ("", "odd", "flaky"),
+    Terms: ("",),
+    Crowd: ("",),
+    Keyless: ("",),
+    Billed: ("", "", "unreadable", "unreadable", "odd", "check odd", "check broken", "full"),
+}
+PEOPLE = ("ann", "bob", "eve")
+_MOVES = 9
+"""After so many, people come to an end."""
+_DECISIONS: Sequence[Mapping[str, Any]] = ({"decision": "grant"},) * 3 + ({"decision": "refuse", "reason": "no"},)
+
+
+@dataclass
+class Player:
+    """Plays one case."""
+
+    bench: Bench
+    unit: type[WorkUnit]
+    dice: random.Random
+
+    async def play(self) -> str:
+        """Start a case and act on it until it has closed; the case's id."""
+        case = await self._start()
+        moves = 0
+        while True:
+            view = await self.bench.until(case, lambda now: now if now.tasks or not now.is_open else None)
+            if not view.is_open:
+                return case
+            await self._move(view, hurry=moves >= _MOVES)
+            moves += 1
+
+    async def _start(self) -> str:
+        dice = self.dice
+        given: dict[str, Any] = {"mood": dice.choice(MOODS[self.unit]), "amount": dice.randint(1, 4)}
+        if self.unit is Keyless:
+            given = {"subject": dice.choice(["calm", "calm", "odd", "error"])}
+        elif dice.random() < 0.04:
+            given = {"amount": "a lot"}
+        else:
+            given["request"] = uuid.UUID(int=dice.getrandbits(128)).hex[:16]
+        key = f"{self.unit.unit_name}-{uuid.uuid4().hex[:12]}"
+        note: dict[str, Any] = {"key": key}
+        if dice.random() < 0.4:
+            accepted = datetime.now(UTC) + timedelta(minutes=dice.choice([-600, -7, 5]))
+            note["accepted_at"] = accepted.isoformat()
+        handle = await self.bench.client.start_workflow(
+            self.unit.unit_name,
+            given,
+            id=f"{self.unit.unit_name}:{key}",
+            task_queue=self.bench.queue,
+            memo={"workunit_start": note},
+        )
+        return handle.id
+
+    async def _move(self, view: CaseView, *, hurry: bool) -> None:
+        chance = self.dice.random()
+        if chance < 0.25 or (hurry and chance < 0.5):
+            longest = 48 * 60 if hurry or chance < 0.06 else 300
+            await self.bench.skip(view.case, timedelta(minutes=self.dice.uniform(0.1, longest)))
+        elif chance < 0.31:
+            await self._from_outside(view.case)
+        else:
+            await self._act(self.dice.choice(view.tasks), hurry=hurry)
+
+    async def _from_outside(self, case: str) -> None:
+        """An operator cancels or terminates it, once no machine is at work that could end at the same moment."""
+        handle = self.bench.handle(case)
+        if (await handle.describe()).raw_description.pending_activities:
+            return
+        try:
+            if self.dice.random() < 0.5:
+                await self.bench.cases.cancel(case, actor="ops", reason="enough")
+            else:
+                await handle.terminate(reason="enough")
+        except (Refused, RPCError):
+            return
+        await self.bench.closed(case)
+
+    async def _act(self, task: Task, *, hurry: bool) -> None:
+        dice = self.dice
+        action = self._action(task, hurry=hurry)
+        who = task.owner if task.owner and dice.random() < 0.9 else dice.choice(PEOPLE)
+        case = task.id.rpartition("/")[0]
+        sent = envelope(
+            task,
+            action=action,
+            action_id=uuid.uuid4().hex,
+            actor=who,
+            acting_for=dice.choice([None, None, None, "zoe"]),
+            revision=task.revision + (dice.random() < 0.05),
+            sent_at=(await self._sent_at(case, task)).isoformat(),
+            body=self._answer(task) if action == "complete" else {},
+        )
+        for _ in range(2 if dice.random() < 0.1 else 1):
+            if dice.random() < 0.2:
+                await self._signal(case, sent)
+            else:
+                await self._update(sent)
+
+    def _action(self, task: Task, *, hurry: bool) -> str:
+        if hurry or self.dice.random() < 0.05:
+            return self.dice.choice(["complete", "complete", "complete", "start"])
+        fits = {
+            "ready": ["claim", "start", "start", "complete"],
+            "claimed": ["start", "start", "release", "complete"],
+            "in_progress": ["stop", "release", "complete", "complete"],
+        }
+        return self.dice.choice(fits[task.state])
+
+    async def _sent_at(self, case: str, task: Task) -> datetime:
+        """Mostly now; sometimes a while ago; seldom what a wrong clock shows."""
+        now = await self.bench.clock(case)
+        chance = self.dice.random()
+        if chance < 0.6:
+            return now
+        if chance < 0.9:
+            return task.ready + (now - task.ready) * self.dice.random()
+        return now + timedelta(hours=self.dice.choice([-100, 100]))
+
+    def _answer(self, task: Task) -> dict[str, Any]:
+        if task.step in ("look_by_hand", "advise_by_hand", "check_by_hand"):
+            return {"risk": "high"}
+        if task.step in ("mend", "correct"):
+            mood = self.dice.choice(["", "unreadable", "odd"])
+            return {"request": "mended", "mood": mood}
+        if task.step == "ask" and self.unit is Keyless:
+            return {"text": "fine"}
+        return dict(self.dice.choice(_DECISIONS))
+
+    async def _update(self, sent: Mapping[str, Any]) -> None:
+        try:
+            await self.bench.cases.act(
+                sent["task_id"],
+                sent["action"],
+                actor=sent["actor"],
+                roles=sent["roles"],
+                body=sent["body"],
+                action_id=sent["action_id"],
+                revision=sent["revision"],
+                sent_at=datetime.fromisoformat(sent["sent_at"]),
+                acting_for=sent["acting_for"],
+            )
+        except (Refused, BadInput):
+            return
+
+    async def _signal(self, case: str, sent: Mapping[str, Any]) -> None:
+        """Send it without waiting for an answer, and then until the case has had it."""
+        handle = self.bench.handle(case)
+        try:
+            await handle.signal("act", sent)
+            await handle.query("question", sent["task_id"])
+        except Exception:  # noqa: BLE001, S110 - closed meanwhile, or no such task any more: both are answers
+            pass
+
+
+async def play(bench: Bench, seed: int, count: int, at_once: int = 12) -> dict[str, type[WorkUnit]]:
+    """Play cases at the same time; which unit each is of."""
+    gate = asyncio.Semaphore(at_once)
+    units = list(MOODS)
+
+    async def one(number: int) -> tuple[str, type[WorkUnit]]:
+        unit = units[number % len(units)]
+        async with gate:
+            return await Player(bench, unit, random.Random(f"{seed}/{number}")).play(), unit
+
+    return dict(await asyncio.gather(*(one(number) for number in range(count))))

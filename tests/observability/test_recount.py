@@ -1,0 +1,167 @@
+"""The ledger's figures against a recount from the event histories alone, over random cases on skipped time."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pprint import pformat
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from temporalio.client import WorkflowExecution
+from temporalio.worker import Worker
+
+from observability.learning.estimates import Rate, Spread
+from observability.learning.report import Figures, report
+from observability.learning.selection import Asked
+from observability.ledger.intake import Intake
+from observability.ledger.store import Ledger
+from observability.ledger.tables import cases, exceptions, steps
+from tests.conftest import ALL, Bench
+from tests.lab import performers
+from tests.observability import recount_performers
+from tests.observability.recount import PARTS, Counted, recount, report_of
+from tests.observability.recount_history import read
+from tests.observability.recount_play import MOODS, play
+from tests.observability.recount_units import Billed
+from workunits.core.unit import WorkUnit
+from workunits.performs import collect, match
+from workunits.registry import Catalog, Package
+from workunits.testing import Lab
+
+UNITS: tuple[type[WorkUnit], ...] = (*ALL, Billed)
+CATALOG = Catalog([Package("recount", UNITS, ("tests.lab.contracts",), ())])
+SEED, CASES = 20261125, 90
+MESSAGES = 4
+"""After so many a case goes on as a new run."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def ours(lab: Lab) -> AsyncIterator[Bench]:
+    """A worker of its own, which has one unit more."""
+    bench = Bench(lab, CATALOG, queue=f"recount-{uuid.uuid4().hex[:8]}")
+    every = [step for unit in UNITS for step in unit.steps]
+    activities = [p.as_activity() for p in match(every, collect([performers, recount_performers], {}))]
+    async with Worker(lab.client, task_queue=bench.queue, workflows=list(UNITS), activities=activities):
+        yield bench
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def played(ours: Bench) -> Mapping[str, Counted]:
+    """Random cases, each counted from its history."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workunits.core.course.MESSAGES_PER_RUN", MESSAGES)
+        found = await play(ours, SEED, CASES)
+    return {case: recount(unit, await read(ours.client, case)) for case, unit in found.items()}
+
+
+async def take(bench: Bench, ledger: Ledger, wanted: Sequence[str]) -> None:
+    """Have the ledger take these cases and no others, as the engine lists them once it lists each as closed."""
+    names = ", ".join(f"'{case}'" for case in wanted)
+    query = f"WorkflowId IN ({names}) AND ExecutionStatus NOT IN ('Running', 'ContinuedAsNew')"
+    listed: list[WorkflowExecution] = []
+    async with asyncio.timeout(30):
+        while len(listed) < len(wanted):
+            listed = [execution async for execution in bench.client.list_workflows(query)]
+    assert (await Intake(bench.client, ledger, CATALOG).take(listed)).written == len(wanted)
+
+
+def rows(ledger: Ledger, table: Any) -> list[Mapping[str, Any]]:
+    """All rows of a table."""
+    with ledger.read() as connection:
+        return [dict(row) for row in connection.execute(table.select()).mappings()]
+
+
+def differing(counted: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What the recount and the ledger say otherwise, in this order."""
+    return {name: (value, row[name]) for name, value in counted.items() if row[name] != value}
+
+
+async def test_every_row_says_what_the_history_says(ours, played, ledger):
+    """Case by case and step by step, to the microsecond; and the parts of each case are its time."""
+    await take(ours, ledger, list(played))
+    by_case = {row["case_id"]: row for row in rows(ledger, cases)}
+    by_step = {(row["case_id"], row["key"]): row for row in rows(ledger, steps)}
+    raised: dict[str, list[tuple[str, bool]]] = {}
+    for row in rows(ledger, exceptions):
+        raised.setdefault(row["case_id"], []).append((row["code"], row["business"]))
+
+    wrong = {case: found for case, one in played.items() if (found := differing(one.case, by_case[case]))}
+    assert not wrong, pformat(wrong, width=200)
+    told = {(case, key): step for case, one in played.items() for key, step in one.steps.items()}
+    assert told.keys() == by_step.keys()
+    assert {key: found for key, step in told.items() if (found := differing(step, by_step[key]))} == {}
+    assert {case: [(c, b) for _, c, b in one.exceptions] for case, one in played.items() if one.exceptions} == raised
+    for row in by_case.values():
+        assert sum(row[f"{part}_us"] for part in PARTS) == row["cycle_us"]
+
+
+def said_by(figures: Figures) -> dict[str, Any]:
+    """A report's figures in the recount's form, without what is statistics."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Spread):
+            return {name: getattr(value, name).value for name in ("median", "p85", "p95")}
+        if isinstance(value, Rate):
+            return value.count, value.n
+        if isinstance(value, Mapping):
+            return {key: plain(inside) for key, inside in value.items()}
+        return value
+
+    said = {name: plain(getattr(figures, name)) for name in Figures.__dataclass_fields__}
+    return said | {"cost": (figures.cost.per_achieved, figures.cost.n) if figures.cost else None}
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two figures are the same; means and shares to the last bit but one, for sums of floats have an order."""
+    if isinstance(one, Mapping):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, tuple) and other is not None:
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-12)
+    return bool(one == other)
+
+
+@pytest.mark.parametrize("unit", list(MOODS), ids=lambda unit: unit.unit_name)
+async def test_a_report_says_what_the_histories_say(ours, played, ledger, unit):
+    """Each figure of a unit's report over the same cases."""
+    mine = {case: one for case, one in played.items() if one.course.unit is unit}
+    await take(ours, ledger, list(mine))
+    said = said_by(report(ledger, Asked(unit.unit_name)).figures)
+    counted = report_of(list(mine.values()))
+
+    assert said.keys() == counted.keys()
+    assert {name: (value, said[name]) for name, value in counted.items() if not same(value, said[name])} == {}
+
+
+def test_the_cases_are_of_every_kind(played):
+    """A recount of cases that are all alike would prove little."""
+    found = [one.case for one in played.values()]
+    items = [item for one in played.values() for item in one.course.items]
+
+    assert {case["close"] for case in found} >= {"achieved", "not_achieved", "expired", "cancelled", "failed"}
+    assert {case["sla"] for case in found} >= {"met", "breached", "void"}
+    assert any(case["reason"] == "terminated" for case in found)
+    assert any(case["runs"] > 1 for case in found)
+    assert any(case["reworked"] for case in found)
+    assert any(case["cost"] for case in found)
+    assert {item.ended for item in items} == {"done", "exception", "failed", "expired", "cancelled"}
+    assert all(any(case[f"{part}_us"] for case in found) for part in PARTS if part != "off_hours")
+    assert all(any(case[f"handoffs_{kind}"] for case in found) for kind in ("hh", "hm", "mh", "mm"))
+
+
+def test_performers_and_the_engine_tell_the_same(played):
+    """What performers say of their own time fits into what the engine saw of it."""
+    told = [said for one in played.values() for said in one.course.accounts if said.ran and said.account]
+    retried = [said for said in told if said.attempts > 1]
+
+    assert len(told) > CASES // 2
+    assert retried
+    for said in told:
+        assert said.account[2] <= said.ran.total_seconds() * 1e6 + 1000
+    for said in retried:
+        assert said.account[0] > 0
