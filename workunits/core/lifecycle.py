@@ -266,7 +266,7 @@ def _refuse_others(task: Task, action: Action, move: Move, related: set[Relation
         raise Refused("not_allowed", "a task that was suspended is resumed by an admin or the accountable")
     if related & (set(move.who) - {"candidate", "owner"}):
         return
-    if "candidate" in move.who and task.owner is None:
+    if task.owner is None and ("candidate" in move.who or task.state not in move.sources):
         return
     if "owner" not in related:
         why = f"{task.owner} has claimed the task" if task.owner else "nobody has claimed the task: claim it first"
