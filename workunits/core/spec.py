@@ -128,7 +128,7 @@ class Step(Generic[I, O]):
     """Human steps: unanswered for this long, the task expires; then the case closes as `expired`, unless:"""
     instead: Step[I, O] | None = None
     """another step takes over; or"""
-    by_default: O | None = None
+    by_default: O | None = field(default=None, hash=False)
     """this is the answer: it must be the safe one, for silence is never an approval."""
     excludes: tuple[Step[Any, Any], ...] = ()
     """Whoever performed one of these steps of the case may not perform this one (four eyes)."""
@@ -136,7 +136,7 @@ class Step(Generic[I, O]):
     """Several people answer."""
     waits: tuple[str, ...] = ()
     """For whom its owner may wait: reasons such as `customer`."""
-    if_skipped: O | None = None
+    if_skipped: O | None = field(default=None, hash=False)
     """What a skipped task gives; without it, it may not be skipped."""
     forwardable: bool = True
     """Its owner may pass it on to another person or role."""
