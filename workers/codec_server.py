@@ -137,6 +137,8 @@ async def _read(request: Request) -> bytes:
 
 def _parse(body: bytes) -> Payloads:
     try:
+        if not body.lstrip().startswith(b"{"):  # an empty list would pass for no payloads
+            raise ParseError
         payloads = Parse(body, Payloads())
     except (ParseError, ValueError, RecursionError):
         # Named without its message: a parser's message repeats parts of the value.

@@ -49,7 +49,9 @@ cases = Table(
     span("active_us", "Length of the union of all work intervals"),
     span("external_us", "Length of the union of waits for outsiders, without the union of work"),
     span("rework_effort_us", "Work inside repeats"),
-    column("human_touches", Integer, "Human steps that someone worked on or completed, outsiders' left out.", default=0),
+    column(
+        "human_touches", Integer, "Human steps that someone worked on or completed, outsiders' left out.", default=0
+    ),
     column("unmeasured", Integer, "Of them, those of which nobody said when work began.", default=0),
     column("exceptions", Integer, "Business exceptions that were raised.", default=0),
     column("reworked", Boolean, "A step was repeated because of a return, rejection or correction.", default=False),

@@ -132,6 +132,7 @@ async def test_an_order_that_stays_unknown_ends_it(lab):
     view = await lab.run(Unit, request(), ROUTINE | answers)
 
     assert (view.close, view.record.reason) == ("not_achieved", "order_unknown")
+    assert performed(view) == ["find_order", "correct_number", "find_order-2"]
 
 
 async def test_a_customer_who_does_not_answer_lets_it_expire(lab):

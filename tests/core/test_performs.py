@@ -76,7 +76,7 @@ async def test_times_are_differences_so_that_no_worker_needs_the_right_time():
         (None, "must give Facts, not NoneType"),
         ({"risk": "low"}, "must give Facts, not dict"),
         (Evidence(found="x"), "must give Facts, not Evidence"),
-        (Facts.model_construct(risk=7), "risk: Input should be a valid string"),
+        (Facts.model_construct(risk=7), "risk: Input should be a valid string"),  # type: ignore[arg-type]
         (Facts(risk="low", score=float("nan")), "it holds NaN"),
         (Facts.model_construct(risk="low", score=10**400), "64 bits"),
         (Facts(risk="a\x00"), "risk: a control character"),

@@ -199,7 +199,7 @@ async def test_input_47_of_twenty_starts_of_a_key_one_starts_and_the_others_find
     assert [case.existing for case in started].count(False) == 1
     assert {(case.case, case.run) for case in started} == {(f"plain:{key}", started[0].run)}
     other = json.dumps({"request": key, "amount": 2}).encode()
-    with pytest.raises(DuplicateCaseError, match=f"case plain:{key} exists with another input") as error:
+    with pytest.raises(DuplicateCaseError, match=f"case plain:{key} exists .*another input") as error:
         await bench.cases.start("plain", other)
     assert error.value.case == f"plain:{key}"
     await bench.answer(await bench.task(f"plain:{key}", "decide"), {"decision": "grant"})

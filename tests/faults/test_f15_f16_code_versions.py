@@ -34,7 +34,6 @@ async def test_f15_an_unguarded_edit_wedges_and_a_rollback_heals(fleet):
     assert view.is_open
     assert record.close == "achieved"
     assert [work.key for work in record.steps] == ["fetch", "confirm", "deliver"]
-    assert fleet.doctor() == []
 
 
 async def test_f15_with_worker_versioning_an_open_case_stays_on_its_build(fleet):
@@ -66,7 +65,6 @@ async def test_f16_a_version_that_nobody_serves(fleet):
     task = await fleet.task(case)
     fleet.worker("--build-id", "new")
     fleet.command("deploy", "new")
-    served = fleet.doctor()
     old.stop(signal.SIGTERM)
 
     found = await fleet.until(fleet.doctor)
@@ -74,7 +72,7 @@ async def test_f16_a_version_that_nobody_serves(fleet):
     healed = fleet.doctor()
     await fleet.answer(task)
 
-    assert served == healed == []
+    assert healed == []
     assert found == [("build", f"no poller for version {fleet.queue}:old: 1 open case(s) wait for it")]
     assert (await fleet.closed(case)).close == "achieved"
     assert await builds(fleet, case) == {"old"}

@@ -50,10 +50,6 @@ async def test_f17_doctor_says_that_the_clock_is_wrong(fleet):
     """Run on the machine with the wrong clock, it names the difference, and judges the rest by the engine's clock."""
     fleet.worker()
 
-    ahead = fleet.doctor(**wrong(400))
-    behind = fleet.doctor(**wrong(-400))
+    found = fleet.doctor(**wrong(400))
 
-    assert [check for check, _ in ahead] == ["clock"]
-    assert [check for check, _ in behind] == ["clock"]
-    assert f"this machine's clock is {DAYS} s ahead of the server's" in ahead[0][1]
-    assert f"this machine's clock is {DAYS} s behind the server's" in behind[0][1]
+    assert found == [("clock", f"this machine's clock is {DAYS} s ahead of the server's")]

@@ -33,4 +33,3 @@ async def test_f20_a_bug_wedges_and_a_fix_heals(fleet):
     assert closed.close == record.close == "achieved"
     assert [acted.action for acted in record.actions] == ["complete"]
     assert fleet.book.effects(stuck) == ["fetch", "deliver"]
-    assert fleet.doctor() == []

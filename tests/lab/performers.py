@@ -16,6 +16,8 @@ from workunits.performs import effect_key, performs
 
 EFFECTS: list[str] = []
 """The keys of effects, in order; a test counts them."""
+HELD: dict[str, asyncio.Event] = {}
+"""By request: what a case in the mood `held` waits for."""
 
 
 _RAISED: dict[str, Exception] = {
@@ -42,6 +44,8 @@ async def _behave(case: Request) -> Facts:
         raise ConnectionError("the network is down")
     if mood == "stuck":
         await asyncio.sleep(60)
+    if mood == "held":
+        await HELD[case.request].wait()
     if mood in _RAISED:
         # A copy: one object raised twice at the same time would share its traceback.
         raise copy.copy(_RAISED[mood])

@@ -116,8 +116,10 @@ class Course:
     def _turn(self, turn: Turn) -> None:
         for message in messages_of(turn):
             self._hear(message)
+        cancelled = any(kind_of(event) == "workflow_execution_cancel_requested" for event in turn.learned)
         for attempted in self._activities.ended(turn):
-            self._performed(attempted)
+            if not cancelled:  # else the case takes no result any more
+                self._performed(attempted)
         if any(kind_of(event) == "timer_fired" for event in turn.learned):
             self._expire()
         self._activities.scheduled(turn)
@@ -175,11 +177,10 @@ class Course:
                 if rule.instead:
                     self._perform(rule.instead, item.then)
                 elif rule.repair and item.times <= rule.times:
-                    again = item.times + 1
-                    self._perform(
-                        rule.repair,
-                        lambda: self._perform(item.step, item.then, repeats=item.key, times=again),
-                    )
+                    self._perform(rule.repair, lambda: self._repeat(item))
+
+    def _repeat(self, item: Item) -> None:
+        self._perform(item.step, item.then, repeats=item.key, times=item.times + 1)
 
     # -- machines
 

@@ -187,6 +187,8 @@ class Activities:
     def __init__(self) -> None:
         self._begun: dict[int, HistoryEvent] = {}
         self._names: dict[int, str] = {}
+        self._late: list[HistoryEvent] = []
+        """Inline steps that ended as their turn did, and of which the case learned in the next one."""
 
     def scheduled(self, turn: Turn) -> None:
         """Note what a turn scheduled."""
@@ -202,9 +204,15 @@ class Activities:
                 self._begun[attributes_of(event).scheduled_event_id] = event
             elif kind in ("activity_task_completed", "activity_task_failed", "activity_task_timed_out"):
                 yield self._regular(event)
+        late, self._late = self._late, []
+        for event in late:
+            yield _inline(event)
         for event in turn.did:
             if kind_of(event) == "marker_recorded" and attributes_of(event).marker_name == "core_local_activity":
-                yield _inline(event)
+                if event is turn.did[-1]:  # and the case did nothing upon it
+                    self._late.append(event)
+                else:
+                    yield _inline(event)
 
     def _regular(self, event: HistoryEvent) -> Attempted:
         said = attributes_of(event)

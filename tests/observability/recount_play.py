@@ -17,9 +17,9 @@ from typing import Any
 from temporalio.service import RPCError
 
 from tests.conftest import Bench
+from tests.lab import units
 from tests.lab.messages import envelope
 from tests.lab.terms import Crowd, Keyless, Terms
-from tests.lab import units
 from tests.lab.units import Inline, Pair, Plain, Ruled
 from tests.observability.recount_units import Billed
 from workunits.cases import CaseView
@@ -28,7 +28,7 @@ from workunits.core.lifecycle import Task
 from workunits.core.unit import WorkUnit
 
 MOODS: Mapping[type[WorkUnit], Sequence[str]] = {
-    Plain: ("", "", "flaky", "broken", "refused", "undeclared", "misfit", "stuck"),
+    Plain: ("", "flaky", "broken", "refused", "undeclared", "misfit", "stuck"),
     Inline: ("", "slow", "flaky", "refused"),
     Ruled: ("", "odd", "unreadable", "unreadable", "adviser odd", "adviser broken", "broken", "stuck"),
     Pair: ("",),
@@ -50,6 +50,7 @@ class Player:
 
     bench: Bench
     unit: type[WorkUnit]
+    mood: str
     dice: random.Random
 
     async def play(self) -> str:
@@ -65,7 +66,7 @@ class Player:
 
     async def _start(self) -> str:
         dice = self.dice
-        given: dict[str, Any] = {"mood": dice.choice(MOODS[self.unit]), "amount": dice.randint(1, 4)}
+        given: dict[str, Any] = {"mood": self.mood, "amount": dice.randint(1, 4)}
         if self.unit is Keyless:
             given = {"subject": dice.choice(["calm", "calm", "odd", "error"])}
         elif dice.random() < 0.04:
@@ -77,13 +78,18 @@ class Player:
         if dice.random() < 0.4:
             accepted = datetime.now(UTC) + timedelta(minutes=dice.choice([-600, -7, 5]))
             note["accepted_at"] = accepted.isoformat()
+        delay = timedelta(minutes=dice.choice([0] * 9 + [50]))
+        note["delay"] = delay.total_seconds()
         handle = await self.bench.client.start_workflow(
             self.unit.unit_name,
             given,
             id=f"{self.unit.unit_name}:{key}",
             task_queue=self.bench.queue,
             memo={"workunit_start": note},
+            start_delay=delay or None,
         )
+        if delay:
+            await self.bench.skip(handle.id, delay)
         return handle.id
 
     async def _move(self, view: CaseView, *, hurry: bool) -> None:
@@ -97,9 +103,9 @@ class Player:
             await self._act(self.dice.choice(view.tasks), hurry=hurry)
 
     async def _from_outside(self, case: str) -> None:
-        """An operator cancels or terminates it, once no machine is at work that could end at the same moment."""
+        """An operator cancels or terminates it, unless it is just about to learn of something."""
         handle = self.bench.handle(case)
-        if (await handle.describe()).raw_description.pending_activities:
+        if (await handle.describe()).raw_description.HasField("pending_workflow_task"):
             return
         try:
             if self.dice.random() < 0.5:
@@ -194,7 +200,9 @@ async def play(bench: Bench, seed: int, count: int, at_once: int = 12) -> dict[s
 
     async def one(number: int) -> tuple[str, type[WorkUnit]]:
         unit = units[number % len(units)]
+        mood = MOODS[unit][number // len(units) % len(MOODS[unit])]
         async with gate:
-            return await Player(bench, unit, random.Random(f"{seed}/{number}")).play(), unit
+            dice = random.Random(f"{seed}/{number}")  # noqa: S311 - a game, and no secret
+            return await Player(bench, unit, mood, dice).play(), unit
 
     return dict(await asyncio.gather(*(one(number) for number in range(count))))

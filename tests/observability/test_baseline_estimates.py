@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil, comb
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from observability.learning.estimates import Estimate, as_json, censored, rate, spread
@@ -28,6 +28,7 @@ def test_a_bound_that_so_few_values_cannot_give_is_absent():
     assert (found.p95.value, found.p95.high) == (5, None)
 
 
+@settings(deadline=None, max_examples=40)  # the first call imports much, on whatever machine
 @given(st.lists(st.integers(0, 10**13), min_size=1, max_size=60))
 def test_quantiles_are_values_that_were_seen(values):
     """The smallest value that so many do not exceed; and the interval covers by the binomial's own count."""
@@ -55,6 +56,7 @@ def test_nothing_ended_has_no_censored_estimate():
     assert censored([1, 2], [0, 0]) is None
 
 
+@settings(deadline=None, max_examples=40)  # the first call imports much, on whatever machine
 @given(st.lists(st.integers(0, 10**13), min_size=1, max_size=40))
 def test_without_open_cases_both_estimates_agree(values):
     """Where nothing is censored, Kaplan-Meier is the plain distribution."""

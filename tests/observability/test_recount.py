@@ -6,6 +6,7 @@ import asyncio
 import math
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
 from pprint import pformat
 from typing import Any
 
@@ -22,6 +23,7 @@ from observability.ledger.store import Ledger
 from observability.ledger.tables import cases, exceptions, steps
 from tests.conftest import ALL, Bench
 from tests.lab import performers
+from tests.lab.units import Plain
 from tests.observability import recount_performers
 from tests.observability.recount import PARTS, Counted, recount, report_of
 from tests.observability.recount_history import read
@@ -93,7 +95,8 @@ async def test_every_row_says_what_the_history_says(ours, played, ledger):
     assert not wrong, pformat(wrong, width=200)
     told = {(case, key): step for case, one in played.items() for key, step in one.steps.items()}
     assert told.keys() == by_step.keys()
-    assert {key: found for key, step in told.items() if (found := differing(step, by_step[key]))} == {}
+    wrong = {key: found for key, step in told.items() if (found := differing(step, by_step[key]))}
+    assert not wrong, pformat(wrong, width=200)
     assert {case: [(c, b) for _, c, b in one.exceptions] for case, one in played.items() if one.exceptions} == raised
     for row in by_case.values():
         assert sum(row[f"{part}_us"] for part in PARTS) == row["cycle_us"]
@@ -165,3 +168,35 @@ def test_performers_and_the_engine_tell_the_same(played):
         assert said.account[2] <= said.ran.total_seconds() * 1e6 + 1000
     for said in retried:
         assert said.account[0] > 0
+
+
+async def row_of(bench: Bench, ledger: Ledger, case: str) -> Mapping[str, Any]:
+    """The row of a closed case, which is what its history says."""
+    view = await bench.closed(case)
+    await take(bench, ledger, [case])
+    (row,) = rows(ledger, cases)
+    assert differing(recount(CATALOG.get(view.unit), await read(bench.client, case)).case, row) == {}
+    return row
+
+
+async def test_work_that_a_person_began_is_a_touch_although_nobody_completed_it(ours, ledger):
+    """A case on which a person worked is not straight-through, however it ended."""
+    started = await ours.start(Plain)
+    task = await ours.task(started.case, "decide")
+    await ours.cases.act(task.id, "start", actor="ann", roles=["clerk"])
+    await ours.skip(started.case, timedelta(minutes=5))
+    await ours.cases.cancel(started.case, actor="ops", reason="twice")
+    row = await row_of(ours, ledger, started.case)
+
+    assert (row["close"], row["human_touches"], row["unmeasured"]) == ("cancelled", 1, 0)
+    assert row["touch_human_us"] >= timedelta(minutes=5) // timedelta(microseconds=1)
+
+
+async def test_a_business_exception_of_the_unit_itself_is_one(ours, ledger):
+    """Raised by no step, it counts like any other."""
+    started = await ours.cases.start("keyless", b'{"subject": "odd"}', key=uuid.uuid4().hex)
+    row = await row_of(ours, ledger, started.case)
+    (raised,) = rows(ledger, exceptions)
+
+    assert (row["close"], row["reason"], row["exceptions"]) == ("not_achieved", "odd", 1)
+    assert (raised["key"], raised["code"], raised["business"], raised["routed_to"]) == ("", "odd", True, "close")

@@ -1,0 +1,96 @@
+"""F10: kill -9 the follower between pages and anywhere else. Each case is in the ledger once, none is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest_asyncio
+from sqlalchemy import func, select
+
+from observability.ledger.keeping import followers
+from observability.ledger.tables import actions, cases, steps, tasks
+from tests.observability.trials import closes, serving
+from tests.workers.conftest import clean_environment
+
+ROOT = Path(__file__).parents[2]
+SMALL_PAGES = "import observability.ledger.follower as f; f.PAGE = 5; from workers.cli import main; main()"
+BEFORE, DURING, LIVES = 40, 30, 2
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def trials(lab):
+    """Cases of one unit."""
+    async with serving(lab) as there:
+        yield there
+
+
+@contextmanager
+def follower(trials, ledger, folder):
+    """`workunits follow` as a process that lists little at a time; killed at the end at the latest."""
+    env = clean_environment(
+        PYTHONPATH=str(ROOT),
+        TEMPORAL_ADDRESS=trials.client.service_client.config.target_host,
+        WORKUNITS_LEDGER=ledger.url.render_as_string(hide_password=False),
+        WORKUNITS_MODULES="tests.observability.trials",
+    )
+    with (folder / "follower.log").open("ab") as log:
+        process = subprocess.Popen([sys.executable, "-P", "-c", SMALL_PAGES, "follow"], env=env, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def until(look, patience=60):
+    """Wait until something is so, often looking: a pass takes milliseconds."""
+    async with asyncio.timeout(patience):
+        while not look():  # noqa: ASYNC110, the database tells nobody
+            await asyncio.sleep(0.001)
+
+
+def count(ledger, table, among=None):
+    """How many rows there are; of some cases alone, where they are named."""
+    counting = select(func.count()).select_from(table)
+    with ledger.read() as connection:
+        return connection.execute(
+            counting if among is None else counting.where(table.c.case_id.in_(among))
+        ).scalar_one()
+
+
+async def test_f10_killed_again_and_again(trials, ledger, tmp_path):
+    """Killed with some pages in and some not, the next one goes on; at the end all is there, and nothing twice."""
+    rng = random.Random(10)  # noqa: S311, the same moments each time
+    done = await trials.many_done(BEFORE)
+    with follower(trials, ledger, tmp_path):
+        await until(lambda: count(ledger, cases))
+    pages_in, marked = count(ledger, cases), count(ledger, followers)
+
+    work = asyncio.create_task(trials.many_done(DURING))
+    for _ in range(LIVES):
+        there = count(ledger, cases)
+        with follower(trials, ledger, tmp_path):
+            more = rng.randint(1, 12)
+            await until(lambda enough=there + more: work.done() or count(ledger, cases) >= enough)
+    done += await work
+    with follower(trials, ledger, tmp_path) as process:
+        await until(lambda: closes(ledger, done) == dict.fromkeys(done, "achieved"))
+        await asyncio.to_thread(stop, process)
+
+    assert 0 < pages_in < BEFORE
+    assert marked == 0  # the watermark moves after a whole pass
+    assert [count(ledger, table, done) for table in (cases, steps, tasks, actions)] == [BEFORE + DURING] * 4
+    assert await trials.differences(ledger) == []
+
+
+def stop(process):
+    """End it as its machine does when it is asked to."""
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.wait(30) == 0
