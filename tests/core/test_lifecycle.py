@@ -76,6 +76,7 @@ def test_every_action_in_every_state_by_everybody(state, who):
         found = verdict(of, action(name, name_of_actor, roles))
         mine = who in people.split() or (who == "owner" and owner is not None and "candidate" in people)
         may_ever = mine or (who in ("candidate", "owner") and {"owner", "candidate"} & set(people.split()))
+        expected: set[str | None]
         if not may_ever:
             expected = {"not_candidate", "not_allowed"}
         elif state in FINAL_STATES:

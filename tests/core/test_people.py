@@ -48,12 +48,12 @@ async def refused(awaitable: Any) -> str:
     """The code of a refusal."""
     with pytest.raises((Refused, BadInput)) as error:
         await awaitable
-    return str(error.value.code)
+    return str(getattr(error.value, "code", ""))
 
 
 def adds_up(view: Any) -> bool:
     """Every microsecond is in one part."""
-    return sum(parts(view.record).values()) == view.record.closed
+    return bool(sum(parts(view.record).values()) == view.record.closed)
 
 
 async def test_a_quorum_decides_at_once_and_the_others_are_asked_no_more(people):
