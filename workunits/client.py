@@ -61,8 +61,12 @@ class DuplicateCaseError(WorkUnitsError):
             forgotten: The engine has it no more, and its input cannot be compared.
         """
         self.case = case
-        what = f"closed: {state}; the engine has forgotten it" if forgotten else f"has another input (it is {state})"
-        super().__init__(f"case {case} exists and {what}; show it, or use another business key")
+        what = (
+            f"and has closed: {state}; the engine has forgotten it"
+            if forgotten
+            else f"with another input (it is {state})"
+        )
+        super().__init__(f"case {case} exists {what}; show it, or use another business key")
 
 
 class Memory(Protocol):

@@ -48,7 +48,7 @@ def figures(record: Record, end: Microseconds) -> Figures:
     for work in ours:
         by_kind["human" if work.kind == "human" else "machine"] += length(worked[work.key])
     active = union(interval for intervals in worked.values() for interval in intervals)
-    waits = union((w.ready, min(end, w.done if w.done is not None else end)) for w in record.steps if w.external)
+    waits = union(interval for work in record.steps for interval in waited_intervals(work, end))
     return Figures(
         parts=parts(record, end),
         human_effort=by_kind["human"],
@@ -66,8 +66,16 @@ def figures(record: Record, end: Microseconds) -> Figures:
 
 def worked_intervals(work: Work, end: Microseconds) -> list[Interval]:
     """The intervals in which someone or something worked on a step; work that goes on ends at `end`."""
-    intervals = [*work.work, (work.since, end)] if work.since is not None else work.work
+    intervals = [*work.work, (work.since, end)] if work.since is not None and work.now is None else work.work
     return [(a, min(b, end)) for a, b in intervals if a < min(b, end)]
+
+
+def waited_intervals(work: Work, end: Microseconds) -> list[Interval]:
+    """The intervals in which someone outside was waited for: an outsider's whole step, or an owner's waits."""
+    if work.external:
+        return [(work.ready, min(end, work.done if work.done is not None else end))]
+    going_on = [(work.since, end)] if work.since is not None and work.now == "waiting" else []
+    return [(a, min(b, end)) for a, b in (*work.waits, *going_on) if a < min(b, end)]
 
 
 def length(intervals: Iterable[Interval]) -> Microseconds:

@@ -17,6 +17,8 @@ from workunits.core.record import Microseconds, Record, Work
 from workunits.core.spec import Rate
 
 Row = dict[str, Any]
+_ENDS = {"done": "completed", "expired": "expired", "exception": "failed", "skipped": "skipped"}
+"""How a task ended, by how its performance did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +234,7 @@ def _open_task(record: Record, task: Task) -> Row:
 
 def _ended_task(record: Record, work: Work, task_id: str, definition: Definition | None) -> Row:
     routed = next((r.code for r in record.routes if r.to == work.step and r.at <= work.ready), None)
-    state = {"done": "completed", "expired": "expired"}.get(work.end or "", "cancelled")
+    state = _ENDS.get(work.end or "", "cancelled")
     return _task(record, task_id, work.step) | {
         "role": definition.roles.get(work.step, "") if definition else "",
         "state": state,

@@ -9,11 +9,13 @@ import asyncio
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from temporalio import workflow
 from temporalio.common import RawValue, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError, FailureError
 
+from .asking import EXPIRED, ask
+from .ended import Ended
 from .errors import BadInput, BusinessException
 from .human import Desk
 from .lifecycle import Task
@@ -49,20 +51,14 @@ CARRY_LIMIT = 256 * 1024
 """Bytes of state through continue-as-new."""
 
 
-class Ended(BaseException):
-    """Ends the case with a known close. Not an Exception, so that no `except Exception` in a unit swallows it."""
-
-    def __init__(self, close: Close, reason: str, why: str = "") -> None:
-        """Carry how and why."""
-        self.close, self.reason, self.why = close, reason, why
-
-
 class Carry(BaseModel):
     """What a case takes into its next run."""
 
     case: str
     done: dict[str, Said]
     tasks: dict[str, Task]
+    answers: dict[str, Said] = Field(default_factory=dict)
+    """Votes that were given while their set is undecided."""
     record: Record
 
 
@@ -94,12 +90,11 @@ class Course:
                 self._misfit = misfit
             self.record = open_record(unit, self._case)
         self._steps = {step.name: step for step in unit.steps}
-        self._desk = Desk(self.record, self._steps, self.now)
+        self.desk = Desk(self.record, self._steps, self.now, (*unit.admins, unit.outcome.accountable))
         if carry:
-            self._desk.tasks = carry.tasks
-        self._clock = Clock(self.record, self._desk, unit.outcome.warn)
-        self.check, self.take, self.hear = self._desk.check, self._desk.take, self._desk.hear
-        self.question = self._desk.question
+            self.desk.tasks, self.desk.answers = carry.tasks, carry.answers
+        self._clock = Clock(self.record, self.desk, unit.outcome.warn)
+        self.check, self.take, self.hear = self.desk.check, self.desk.take, self.desk.hear
 
     # -- the case's time
 
@@ -111,9 +106,9 @@ class Course:
         """The case's clock as an offset."""
         return self.record.offset(self.now())
 
-    def _end(self) -> Microseconds:
+    def end_of_task(self) -> Microseconds:
         """When what happens now counts as having happened: when the person acted, if that is why."""
-        judged = self._desk.judged
+        judged = self.desk.judged
         if judged and judged[0] == self.now():
             return max(self.record.offset(judged[1]), max((w.done or 0 for w in self.record.steps), default=0))
         return self.at()
@@ -121,7 +116,7 @@ class Course:
     @property
     def overdue(self) -> bool:
         """Whether the SLA's due time has passed, by times and not by timers."""
-        return self._end() > self.record.due
+        return self.end_of_task() > self.record.due
 
     # -- from the first step to the close
 
@@ -163,7 +158,7 @@ class Course:
         """Publish what changes while the work goes on, and go on as a new run when the history gets long."""
         while True:
             await workflow.wait_condition(
-                lambda: work.done() or clock.done() or self._desk.changed or self._must_continue()
+                lambda: work.done() or clock.done() or self.desk.changed or self._must_continue()
             )
             # All that this activation made ready runs first, so that an action that closes the case publishes once.
             await workflow.wait_condition(lambda: True)
@@ -171,7 +166,7 @@ class Course:
                 return
             if clock.done():
                 clock.result()  # a bug in the clock must not vanish with its task
-            if self._desk.changed:
+            if self.desk.changed:
                 self._publish()
             if self._must_continue():
                 self._continue()
@@ -194,13 +189,13 @@ class Course:
         self.record.quality = {name: float(of_result(result)) for name, of_result in measured if of_result}
         if not outcome.achieved(result):
             return self._close("not_achieved", "outcome_not_met", result=dumped)
-        return self._close("achieved_late" if self._end() > self.record.due else "achieved", None, result=dumped)
+        return self._close("achieved_late" if self.end_of_task() > self.record.due else "achieved", None, result=dumped)
 
     def _close(self, close: Close, reason: str | None, *, result: Any = None, why: str = "") -> Closed:
         """Write the last of the record and hand over; a failed case fails its workflow too."""
         record = self.record
-        record.closed = self._end()
-        self._desk.cancel(record.closed)
+        record.closed = self.end_of_task()
+        self.desk.cancel(record.closed)
         self._clock.settle(record.closed)
         record.close, record.reason, record.why = close, reason, why[:500] or None
         fits = self._publish()
@@ -221,15 +216,27 @@ class Course:
 
     # -- steps
 
-    async def perform(self, step: Step[I, O], what: I) -> O:
-        """Have a declared step performed by whoever its kind names, and follow the unit's rules."""
-        return await self._perform(step, what)
+    async def perform(self, step: Step[I, O], what: I, *, again: bool = False) -> O:
+        """Have a declared step performed by whoever its kind names, and follow the unit's rules.
+
+        Args:
+            step: The step.
+            what: Its input.
+            again: It repeats the last performance of the step, which was returned or rejected.
+        """
+        before = self._times.get(step.name, 0)
+        redo_of = _key(step, before) if again and before else None
+        return await self._perform(step, what, redo_of=redo_of)
+
+    def question(self, task_id: str) -> dict[str, Any]:
+        """What the person of an open task is asked."""
+        return self.desk.questions.of(self.desk.tasks.get(task_id))
 
     async def _perform(
         self, step: Step[I, O], what: I, *, because: Said | None = None, redo_of: str | None = None, times: int = 1
     ) -> O:
         number = self._times[step.name] = self._times.get(step.name, 0) + 1
-        key = step.name if number == 1 else f"{step.name}-{number}"
+        key = _key(step, number)
         if key not in self._done:  # else: an earlier run of this case had it done
             self._done[key] = await self._have_done(step, key, what, redo_of, because)
         said = self._done[key]
@@ -239,7 +246,7 @@ class Course:
 
     async def _follow_rule(self, step: Step[I, O], key: str, what: I, said: Said, times: int) -> O:
         rule = self._rule(step, said)
-        instead = rule.instead if rule else None
+        instead = step.instead if said.code == EXPIRED else rule.instead if rule else None
         repair = rule.repair if isinstance(rule, On) and times <= rule.times else None
         to = instead or repair
         if not any(routed.key == key for routed in self.record.routes):
@@ -273,17 +280,12 @@ class Course:
                 f"{step.name} is not declared in {type(self._unit).__name__}; a unit performs its own steps"
             )
         text = what.model_dump_json()
-        size = len(text.encode())
-        work = next((w for w in self.record.steps if w.key == key), None)
-        if work is None:
-            work = Work(key=key, step=step.name, kind=step.kind, ready=self.at(), redo_of=redo_of)
-            work.external = step.external
-            self.record.steps.append(work)
         current = asyncio.current_task()
         if current and current not in self._performing:
             self._performing.append(current)
         if step.kind == "human":
-            return await self._ask(step, work, text, because)
+            return await ask(self, step, key, text, redo_of=redo_of, because=because)
+        work, size = self.work_on(step, key, redo_of), len(text.encode())
         if size > VALUE_LIMIT:
             work.done, work.end, work.code = self.at(), "failed", "too_large"
             return Said(code="too_large")
@@ -294,13 +296,14 @@ class Course:
         finally:
             self._machines -= 1
 
-    async def _ask(self, step: Step[Any, Any], work: Work, text: str, because: Said | None) -> Said:
-        """Open a task and wait, durably, until it is answered or expires."""
-        task = self._desk.open(step, work, text, because)
-        await workflow.wait_condition(lambda: not task.is_open)
-        if task.state == "expired":
-            raise Ended("expired", "no_answer", f"{work.key}: no {task.role} answered in time")
-        return Said(out=self._desk.answers.pop(task.id))
+    def work_on(self, step: Step[Any, Any], key: str, redo_of: str | None) -> Work:
+        """The record of a performance: a new one, or the one that an earlier run began."""
+        work = next((w for w in self.record.steps if w.key == key), None)
+        if work is None:
+            work = Work(key=key, step=step.name, kind=step.kind, ready=self.at(), redo_of=redo_of)
+            work.external, work.decides = step.external, step.decides
+            self.record.steps.append(work)
+        return work
 
     def pass_time(self, until: Microseconds) -> None:
         """Move the case's clock on, for an inline step."""
@@ -310,8 +313,8 @@ class Course:
 
     def _publish(self) -> bool:
         """Upsert memo and search attributes, once per point; whether the whole record fitted."""
-        self._desk.changed = False
-        tasks = [task.model_dump(mode="json", exclude_defaults=True) for task in self._desk.open_tasks()]
+        self.desk.changed = False
+        tasks = [task.model_dump(mode="json", exclude_defaults=True) for task in self.desk.open_tasks()]
         record = self.record.compact()
         size = len(self.record.model_dump_json(exclude_defaults=True).encode())
         fits = size <= (MEMO_HARD_LIMIT if self.record.close == "cancelled" else MEMO_LIMIT)
@@ -324,7 +327,7 @@ class Course:
         return fits
 
     def _attributes(self) -> list[SearchAttributeUpdate[Any]]:
-        tasks = self._desk.open_tasks()
+        tasks = self.desk.open_tasks()
         due = min([self.record.when(self.record.due), *(task.expires for task in tasks if task.expires)])
         return [
             STATE.value_set(self.record.close or ("waiting" if tasks else "running")),
@@ -336,14 +339,20 @@ class Course:
     # -- continue-as-new
 
     def _must_continue(self) -> bool:
-        full = self._desk.taken >= MESSAGES_PER_RUN or workflow.info().is_continue_as_new_suggested()
+        full = self.desk.taken >= MESSAGES_PER_RUN or workflow.info().is_continue_as_new_suggested()
         return full and self._machines == 0 and workflow.all_handlers_finished()
 
     def _continue(self) -> NoReturn:
         assert self._case is not None  # noqa: S101 - a case without input closed before its first step
-        self._desk.forget_old_answers()
-        open_tasks = {task.id: task for task in self._desk.open_tasks()}
-        carry = Carry(case=self._case.model_dump_json(), done=self._done, tasks=open_tasks, record=self.record)
+        self.desk.forget_old_answers()
+        open_tasks = {task.id: task for task in self.desk.open_tasks()}
+        carry = Carry(
+            case=self._case.model_dump_json(),
+            done=self._done,
+            tasks=open_tasks,
+            answers=self.desk.answers,
+            record=self.record,
+        )
         if len(carry.model_dump_json().encode()) > CARRY_LIMIT:
             raise Ended("failed", "too_large", f"the case carries over {CARRY_LIMIT} bytes; pass data by reference")
         self.record.runs += 1  # here and not in the next run, which publishes only when something changes
@@ -352,3 +361,8 @@ class Course:
         # An upserted memo does not travel by itself; raw, because an outsider's part of it may not be readable.
         memo = {key: RawValue(payload) for key, payload in workflow.info().raw_memo.items()}
         workflow.continue_as_new(carry, memo=memo, search_attributes=TypedSearchAttributes(attributes))
+
+
+def _key(step: Step[Any, Any], number: int) -> str:
+    """The key of a performance: the step's name, with `-2`, `-3` when it is performed again."""
+    return step.name if number == 1 else f"{step.name}-{number}"

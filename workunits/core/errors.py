@@ -100,3 +100,7 @@ class BusinessException(ApplicationError):
         # Expected, so the SDK logs no traceback and counts no failure.
         benign = ApplicationErrorCategory.BENIGN
         super().__init__(text, *details, type=type(self).code, non_retryable=True, category=benign)
+
+
+class NoQuorum(BusinessException, code="no_quorum"):
+    """All who were asked have voted, and no answer has its quorum."""

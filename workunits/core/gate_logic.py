@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from .errors import BusinessException
+from .errors import BusinessException, NoQuorum
 from .gate_facts import LONGEST, Found, budget, count, is_model, is_role, members, name_of, shown, text
+from .gate_human import human_problems
 from .spec import KINDS, UNSTATED, On, OnFailure, Step
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
@@ -49,7 +50,7 @@ def rule_problems(steps: Sequence[AnyStep], rules: object) -> Iterator[Found]:
         yield from ((where, what, remedy) for what, remedy in _rule(rule, declared))
     yield from _unrouted(steps, known)
     yield from _twice(known)
-    yield from _circles(known)
+    yield from _circles(steps, known)
 
 
 def called(step: AnyStep) -> str:
@@ -74,15 +75,20 @@ def _step(step: AnyStep) -> Iterator[Found]:
     if kind == "human" and not is_role(step.role):
         yield "role", "nobody is named who performs it", 'Name the role: human(..., role="reviewer")'
     if step.decides and not is_role(step.accountable):
-        remedy = 'Name the human role that answers for the decision: accountable="head of credit"'
-        if kind == "human":
-            remedy += ", or say decides=False if it only supplies information"
-        yield "accountable", "a decision point without a named accountable human role", remedy
+        yield _no_accountable(human=kind == "human")
     yield from _raises(step)
     if step.expires is not None:
         yield from budget("expires", step.expires, "no time", "elapsed(days=7)")
     if kind in ("automated", "ai"):
         yield from _machine(step)
+    if kind == "human":
+        yield from human_problems(step)
+
+
+def _no_accountable(*, human: bool) -> Found:
+    remedy = 'Name the human role that answers for the decision: accountable="head of credit"'
+    remedy += ", or say decides=False if it only supplies information" if human else ""
+    return "accountable", "a decision point without a named accountable human role", remedy
 
 
 def _raises(step: AnyStep) -> Iterator[Found]:
@@ -101,13 +107,12 @@ def _raises(step: AnyStep) -> Iterator[Found]:
     for code, times in Counter(exception.code for exception in raising(step)).items():
         if times > 1:
             yield "raises", f"{times} exceptions have the code {code!r}", "Give each exception a code of its own"
-    if raised and step.kind == "human":
-        yield "raises", "a person's step raises nothing by itself", "Make it a field of the answer"
 
 
 def raising(step: AnyStep) -> list[type[BusinessException]]:
     """The business exceptions of a step that can be told apart."""
-    return [e for e in members(step.raises) or () if _is_business(e) and _is_name(e.code)]
+    ours = (NoQuorum,) if step.votes is not None else ()
+    return [e for e in (*ours, *(members(step.raises) or ())) if _is_business(e) and _is_name(e.code)]
 
 
 def _is_business(candidate: object) -> bool:
@@ -146,13 +151,13 @@ def _rule(rule: KnownRule, declared: set[int]) -> Iterator[tuple[str, str]]:
             yield f"{name_of(other)} is no step", "Name a step of this unit"
         elif id(other) not in declared:
             yield f"its step {called(other)!r} is not declared in this unit", "Declare it, or remove the rule"
-    if step.kind == "human":
-        yield "a person's step raises nothing by itself", "Remove the rule"
     if isinstance(instead, Step) and (instead.takes is not step.takes or instead.gives is not step.gives):
         wanted = f"Let it take {name_of(step.takes)} and give {name_of(step.gives)}, as {called(step)} does"
         yield f"{called(instead)} cannot take its place", wanted
     if isinstance(rule, OnFailure):
-        if instead is None:
+        if step.kind == "human":
+            yield "a person's step has no technical failure", "Remove the rule; expires= and instead= say what follows"
+        elif instead is None:
             yield "it does not say what follows", "Write instead=..., or remove it: the case then closes as failed"
         return
     if isinstance(repair, Step) and not repair.takes is repair.gives is step.takes:
@@ -177,7 +182,7 @@ def _unrouted(steps: Sequence[AnyStep], rules: Sequence[KnownRule]) -> Iterator[
     routed = {(id(rule.step), id(rule.exception)) for rule in rules if isinstance(rule, On)}
     for step in steps:
         for exception in raising(step):
-            if step.kind != "human" and (id(step), id(exception)) not in routed:
+            if (id(step), id(exception)) not in routed:
                 name = f"On({exception.__name__}, {called(step).upper()}"
                 remedy = f"Write a rule: {name}, instead=...), or {name}) to close the case"
                 yield f"{called(step)}.raises", f"{exception.code!r} is raised and routed by no rule", remedy
@@ -194,9 +199,9 @@ def _twice(rules: Sequence[KnownRule]) -> Iterator[Found]:
             yield f"rules.{name}", f"{times} rules for {event}", "Keep one"
 
 
-def _circles(rules: Sequence[KnownRule]) -> Iterator[Found]:
+def _circles(steps: Sequence[AnyStep], rules: Sequence[KnownRule]) -> Iterator[Found]:
     """Rules by which a step that goes wrong would in the end be performed again, and again."""
-    leads: dict[int, set[int]] = {}
+    leads = {id(step): {id(step.instead)} for step in steps if isinstance(step.instead, Step)}
     for rule in rules:
         targets = (rule.instead, rule.repair if isinstance(rule, On) else None)
         leads.setdefault(id(rule.step), set()).update(id(step) for step in targets if isinstance(step, Step))

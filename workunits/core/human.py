@@ -8,21 +8,23 @@ costs nothing and an acceptance is whole. The same judgement serves Updates (whi
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
+from . import effects
+from .bodies import read_body
 from .errors import BadInput, Refused
 from .lifecycle import Action, Task, judge
 from .machine import Said
-from .record import IGNORED_KEPT, Acted, Ignored, Record, Work
+from .questions import Questions
+from .record import IGNORED_KEPT, Acted, Ignored, Microseconds, Record, Work
 from .sealed import require_open
 from .spec import Step
-from .strict_json import parse, read
+from .strict_json import read
 
 MESSAGE = "act"
 """The one message name, for Updates and Signals."""
@@ -30,24 +32,33 @@ REMEMBERED = 500
 """Accepted actions whose answers are kept beyond those on open tasks."""
 REMEMBERED_BYTES = 128 * 1024
 """Of all that are kept: half of what a case may carry."""
+_UNTOLD = frozenset({"sent_at", "revision", "accountable", "origin", "seen"})
+"""What a repetition of an action may say otherwise: it is not what its sender asked for."""
 
 
 class Desk:
     """Holds a case's tasks, and judges every message to them."""
 
-    def __init__(self, record: Record, steps: dict[str, Step[Any, Any]], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        record: Record,
+        steps: dict[str, Step[Any, Any]],
+        now: Callable[[], datetime],
+        admins: Collection[str] = (),
+    ) -> None:
         """Start with no task.
 
         Args:
             record: Where accepted and ignored actions are written.
             steps: The unit's human steps by name.
             now: The case's clock.
+            admins: Roles that administrate the unit's tasks.
         """
         self.record = record
         self.tasks: dict[str, Task] = {}
-        self._asked: dict[str, tuple[str, Said | None]] = {}
-        self.answers: dict[str, str] = {}
-        """Task id -> the accepted answer as JSON."""
+        self.questions = Questions(steps)
+        self.answers: dict[str, Said] = {}
+        """Task id -> what came of it, until the case has taken it."""
         self.changed = False
         self.taken = 0
         """Messages that cost history in this run."""
@@ -55,9 +66,12 @@ class Desk:
         """When a task last ended, and when that counts: at the sender's time, or when an expiry was due."""
         self._steps = steps
         self._now = now
+        self._admins = admins
         self._acted = {acted.id: acted for acted in record.actions}
 
-    def open(self, step: Step[Any, Any], work: Work, what: str, because: Said | None) -> Task:
+    # -- tasks
+
+    def open(self, step: Step[Any, Any], work: Work, what: str, because: Said | None, vote: str | None = None) -> Task:
         """Open a task, or find it again after continue-as-new."""
         task_id = f"{self.record.case}/{work.key}"
         if task_id not in self.tasks:
@@ -71,40 +85,54 @@ class Desk:
                 external=step.external,
                 accountable=step.accountable,
                 because=because.code if because else None,
+                redo_of=work.redo_of,
+                vote=vote,
             )
+            self._exclude()
             self.changed = True
-        self._asked[task_id] = what, because
+        self.questions.ask(task_id, what, because)
         return self.tasks[task_id]
-
-    def question(self, task_id: str) -> dict[str, Any]:
-        """What the person of an open task is asked: the task, the step's input, and what led here.
-
-        Raises:
-            ApplicationError: `unknown_task`.
-        """
-        task = self.tasks.get(task_id)
-        if task is None or not task.is_open:
-            raise ApplicationError("there is no such open task in this case", type="unknown_task", non_retryable=True)
-        what, because = self._asked[task_id]
-        evidence = json.loads(because.evidence) if because and because.evidence else None
-        answer = self._steps[task.step].gives.model_json_schema()
-        return {
-            "task": task.model_dump(mode="json"),
-            "asked": json.loads(what),
-            "evidence": evidence,
-            "answer_schema": answer,
-        }
 
     def expire(self, task: Task) -> None:
         """End a task that nobody answered, at the time when it was due."""
-        task.state = "expired"
-        task.revision += 1
         due = task.expires or self._now()
-        work = self._work(task)
-        _stop(work, self.record.offset(due))
-        work.done, work.end = self.record.offset(due), "expired"
+        effects.end(task, self._work(task), "expired", self.record.offset(due))
         self._count_as(due)
         self.changed = True
+
+    def resume(self, task: Task) -> None:
+        """End a wait whose time is up, at the time when it was."""
+        effects.resume(task, self._work(task), self.record.offset(task.until or self._now()))
+        self.changed = True
+
+    def cancel(self, at: Microseconds, tasks: Collection[Task] | None = None) -> None:
+        """End tasks that nobody needs any more: all open ones, when the case is over."""
+        for task in self.open_tasks() if tasks is None else tasks:
+            effects.end(task, self._work(task), "cancelled", at)
+            self.changed = True
+
+    def open_tasks(self) -> list[Task]:
+        """The tasks on which someone may still act."""
+        return [task for task in self.tasks.values() if task.is_open]
+
+    def _exclude(self) -> None:
+        """Keep on each task who may not do it: who performed what it checks, and who votes beside it."""
+        for task in self.open_tasks():
+            step = self._steps[task.step]
+            if not step.excludes and task.vote is None:
+                continue
+            checked = {other.name for other in step.excludes}
+            rivals = (
+                {t.id for t in self.tasks.values() if t.vote == task.vote and t is not task} if task.vote else set()
+            )
+            performed = (
+                work for work in self.record.steps if work.step in checked or f"{self.record.case}/{work.key}" in rivals
+            )
+            names = {name for work in performed for name in (work.by, work.acting_for) if name}
+            task.excluded = sorted(names)
+
+    def _work(self, task: Task) -> Work:
+        return next(work for work in self.record.steps if work.key == _key(task))
 
     def _count_as(self, moment: datetime) -> None:
         """Say when what happens now counts as having happened; the latest, when several things do."""
@@ -112,18 +140,7 @@ class Desk:
         before = self.judged[1] if self.judged and self.judged[0] == now else moment
         self.judged = now, max(before, moment)
 
-    def cancel(self, at: int) -> None:
-        """End all open tasks: the case is over."""
-        for task in self.open_tasks():
-            task.state = "cancelled"
-            task.revision += 1
-            work = self._work(task)
-            _stop(work, at)
-            work.done, work.end = max(at, work.ready), "cancelled"
-
-    def open_tasks(self) -> list[Task]:
-        """The tasks on which someone may still act."""
-        return [task for task in self.tasks.values() if task.is_open]
+    # -- messages
 
     def check(self, name: str, args: Sequence[RawValue]) -> None:
         """Refuse an Update before it costs history."""
@@ -156,8 +173,8 @@ class Desk:
         if len(self.record.ignored) < IGNORED_KEPT:
             self.record.ignored.append(Ignored(at=self.record.offset(self._now()), code=code, why=why[:200]))
 
-    def _accept(self, name: str, args: Sequence[RawValue]) -> tuple[Action, str, str]:
-        """Judge one message and change nothing; the action, its hash, and the answer as JSON."""
+    def _accept(self, name: str, args: Sequence[RawValue]) -> tuple[Action, str, Any]:
+        """Judge one message and change nothing; the action, its hash, and its body as a model."""
         try:
             if name != MESSAGE:
                 raise Refused("unknown_message", f"only {MESSAGE!r} is understood")
@@ -167,12 +184,12 @@ class Desk:
             if before:
                 if before.hash != print_:
                     raise Refused("action_id_reused", "the same action id came before with other content")
-                return action, print_, ""
+                return action, print_, None
             task = self.tasks.get(action.task_id)
             if task is None:
                 raise self._unknown(action.task_id)
-            judge(task, action, self._now())
-            return action, print_, self._answer(task, action)
+            judge(task, action, self._now(), admins=self._admins, initiator=self.record.started_by)
+            return action, print_, read_body(self._steps[task.step], task, action)
         except BadInput as error:
             raise ApplicationError(str(error), {"field": error.field}, type=error.code, non_retryable=True) from None
         except Refused as error:
@@ -186,37 +203,15 @@ class Desk:
             return Refused("unknown_task", "there is no such task in this case")
         return Refused("closed", f"the task is {'completed' if was.end == 'done' else was.end}")
 
-    def _answer(self, task: Task, action: Action) -> str:
-        """The body of a completing action, checked against the step's output type."""
-        body = json.dumps(action.body, ensure_ascii=False)
-        if action.action == "complete":
-            try:
-                parse(self._steps[task.step].gives, body.encode())
-            except BadInput as error:
-                field = f"body.{error.field}" if error.field else "body"
-                raise BadInput(
-                    str(error).removeprefix(f"{error.field or 'body'}: "), field=field, code=error.code
-                ) from None
-        elif action.body:
-            raise BadInput(f"{action.action!r} takes no body", field="body")
-        return body
-
-    def _apply(self, action: Action, print_: str, body: str) -> dict[str, Any]:
+    def _apply(self, action: Action, print_: str, said: Any) -> dict[str, Any]:
         before = self._acted.get(action.action_id)
         if before:
             return {"task_id": f"{self.record.case}/{before.task}", "state": before.state, "revision": before.revision}
         task = self.tasks[action.task_id]
-        arrived = self._now()
-        move = judge(task, action, arrived)
-        counts = task.clip(action.sent_at, arrived)
+        counts = task.clip(action.sent_at, self._now())
         work = self._work(task)
-        _move(work, action, self.record.offset(counts))
-        task.state = move.target
-        task.revision += 1
-        task.owner = None if action.action == "release" else action.actor
-        if action.action == "complete":
-            self.answers[task.id] = body
-            self._count_as(counts)
+        if effects.apply(task, work, action, said, self.record.offset(counts)):
+            self._settle(task, action, said, counts)
         acted = Acted(
             at=self.record.offset(counts),
             id=action.action_id,
@@ -225,6 +220,11 @@ class Desk:
             action=action.action,
             by=action.actor,
             acting_for=action.acting_for,
+            origin=action.origin,
+            seen=action.seen,
+            said={}
+            if action.action == "complete" or said is None
+            else said.model_dump(mode="json", exclude_defaults=True),
             state=task.state,
             revision=task.revision,
         )
@@ -233,12 +233,25 @@ class Desk:
         self.changed = True
         return {"task_id": task.id, "state": task.state, "revision": task.revision}
 
+    def _settle(self, task: Task, action: Action, said: Any, counts: datetime) -> None:
+        """Keep what came of a task that ended by an action, for the case to go on with."""
+        self._exclude()
+        step = self._steps[task.step]
+        if action.action == "complete":
+            self.answers[task.id] = Said(out=said.model_dump_json())
+        elif action.action == "fail":
+            self.answers[task.id] = Said(code=said.code, business=True)
+        elif action.action == "skip" and step.if_skipped is not None:
+            self.answers[task.id] = Said(out=step.if_skipped.model_dump_json())
+        if not task.is_open:
+            self._count_as(counts)
+
     def forget_old_answers(self) -> None:
         """Keep, for the next run, the last actions and those on open tasks, the newest first while there is room.
 
         The sender's journal has the rest. Sent again, they change nothing: their revisions are stale.
         """
-        keep = {task.id.rpartition("/")[2] for task in self.open_tasks()}
+        keep = {_key(task) for task in self.open_tasks()}
         kept: list[Acted] = []
         room = REMEMBERED_BYTES
         for age, acted in enumerate(reversed(self.record.actions)):
@@ -249,38 +262,20 @@ class Desk:
                 kept.append(acted)
         self.record.actions = kept[::-1]
 
-    def _work(self, task: Task) -> Work:
-        key = task.id.rpartition("/")[2]
-        return next(work for work in self.record.steps if work.key == key)
-
-
-def _move(work: Work, action: Action, at: int) -> None:
-    """Write an action's effect on the intervals of work."""
-    if action.action == "release":
-        _stop(work, at)
-        work.claimed = work.by = work.acting_for = None
-        return
-    if work.claimed is None:
-        work.claimed = at
-    work.by, work.acting_for = action.actor, action.acting_for
-    if action.action == "start":
-        work.since = at
-    elif action.action == "stop":
-        _stop(work, at)
-    elif action.action == "complete":
-        if work.since is None and not work.work:
-            work.assigned_only = True
-        _stop(work, at)
-        work.done, work.end = at, "done"
-
-
-def _stop(work: Work, at: int) -> None:
-    if work.since is not None:
-        work.work.append((work.since, max(at, work.since)))
-        work.since = None
-
 
 def fingerprint(action: Action) -> str:
     """A hash of what the sender asked for; a repetition may carry a newer time or revision."""
-    content = action.model_dump_json(exclude={"sent_at", "revision"})
+    content = action.model_dump_json(exclude=set(_UNTOLD))
     return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _key(task: Task) -> str:
+    return task.id.rpartition("/")[2]
+
+
+def _said(action: Action, said: Any) -> dict[str, Any]:
+    """What an action says beside an answer: answers go to the unit, and are not for the record."""
+    if said is None or action.action == "complete":
+        return {}
+    told: dict[str, Any] = said.model_dump(mode="json", exclude_defaults=True)
+    return told

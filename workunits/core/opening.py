@@ -38,6 +38,7 @@ def open_record(unit: WorkUnit, case: BaseModel | None) -> Record:
         started=started,
         due=unit.outcome.within.span // timedelta(microseconds=1),
         accepted_at=note.accepted_at,
+        started_by=note.by,
         facts={name: _fact(getattr(case, name)) for name in unit.facts} if case else {},
         segment=segment[:_LONGEST_FACT] if segment else None,
         trace=_trace_id(),

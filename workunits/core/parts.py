@@ -58,14 +58,28 @@ def _spans(work: Work, end: Microseconds) -> Iterator[tuple[Interval, str]]:
     if work.external:
         yield (work.ready, until), "external_wait"
         return
-    worked = [*work.work, (work.since, until)] if work.since is not None else list(work.work)
+    going_on = [(work.since, until)] if work.since is not None else []
+    worked = [*work.work, *(going_on if work.now is None else [])]
     for interval in worked:
         yield interval, "touch_human" if work.kind == "human" else "touch_machine"
     for interval in work.retry:
         yield interval, "retry"
+    for interval in (*work.waits, *(going_on if work.now == "waiting" else [])):
+        yield interval, "external_wait"
     # A machine step that has ended waits only for the case to take its result: that is idle, not queue.
     last = max((b for _, b in worked), default=until) if work.kind != "human" else until
-    yield (work.ready, last), "queue"
+    held = [*work.held, *(going_on if work.now == "suspended" else [])]
+    for interval in _outside(held, work.ready, last):
+        yield interval, "queue"
+
+
+def _outside(held: Iterable[Interval], begin: Microseconds, end: Microseconds) -> Iterator[Interval]:
+    """The rest of an interval: what was suspended in it is idle, not queue."""
+    for a, b in sorted(held):
+        if begin < a:
+            yield begin, min(a, end)
+        begin = max(begin, b)
+    yield begin, end
 
 
 def _by_edge(edges: Iterable[tuple[Microseconds, str]]) -> dict[Microseconds, list[str]]:

@@ -51,6 +51,8 @@ class StartNote(_Part):
     delay: float = Field(default=0.0, ge=0, le=LONGEST_DELAY.total_seconds(), allow_inf_nan=False)
     """Seconds of Temporal start delay."""
     input_hash: str = ""
+    by: str = Field(default="", max_length=200)
+    """Who started it."""
     accepted_at: AwareDatetime | None = None
     """When the request was accepted, for the lead time."""
 
@@ -76,18 +78,28 @@ class Work(_Part):
     work: list[Interval] = Field(default_factory=list)
     """Intervals in which someone or something worked."""
     since: Microseconds | None = None
-    """Work that began and goes on."""
+    """Work that began and goes on; or the wait or hold, when the task is waiting or suspended."""
+    waits: list[Interval] = Field(default_factory=list)
+    """Intervals in which its owner waited for someone outside."""
+    held: list[Interval] = Field(default_factory=list)
+    """Intervals in which it was suspended."""
+    now: Literal["waiting", "suspended"] | None = None
+    """What goes on since `since`, when it is not work."""
     retry: list[Interval] = Field(default_factory=list)
     """Intervals of failed attempts and the pauses between them."""
     done: Microseconds | None = None
-    end: Literal["done", "exception", "failed", "expired", "cancelled"] | None = None
+    end: Literal["done", "exception", "failed", "skipped", "expired", "cancelled"] | None = None
     code: str | None = None
     """The exception's code, or what kind of technical failure it was."""
     by: str | None = None
     """The person; empty for machine steps, whose performer is named by the step."""
     acting_for: str | None = None
+    accountable: str | None = None
+    """The person who answered for the decision when it was made, as the door's directory had it."""
     attempts: int = 1
     external: bool = False
+    decides: bool = False
+    """A decision point."""
     assigned_only: bool = False
     """Nobody said when the work began: the touch time is unknown, not zero."""
     redo_of: str | None = None
@@ -117,6 +129,12 @@ class Acted(_Part):
     action: str
     by: str
     acting_for: str | None = None
+    origin: str = ""
+    """Through which door it came."""
+    seen: str | None = None
+    """A hash of what the actor was shown."""
+    said: dict[str, Any] = Field(default_factory=dict)
+    """What it said beside an answer: to whom, why."""
     state: str
     """What the sender was answered: the task's state ..."""
     revision: int
@@ -134,7 +152,7 @@ class Ignored(_Part):
 class Rung(_Part):
     """A fired rung of the SLA clock: `at` is when it fired, `due` when it was due."""
 
-    rung: Literal["warn", "deadline", "withdrawn", "expiry"]
+    rung: Literal["warn", "deadline", "withdrawn", "expiry", "resume"]
     due: Microseconds
     at: Microseconds
     task: str | None = None
@@ -156,6 +174,7 @@ class Record(_Part):
     quality: dict[str, float] = Field(default_factory=dict)
     """Quality measures taken from the result."""
     trace: str | None = None
+    started_by: str = ""
     close: Close | None = None
     reason: str | None = None
     why: str | None = None
@@ -200,8 +219,8 @@ class Record(_Part):
 
     @property
     def decided_by(self) -> list[str]:
-        """The people whose completed steps made the outcome, in order, without repetition."""
-        return list(dict.fromkeys(work.by for work in self.steps if work.by and work.end == "done"))
+        """The people who decided, in order, without repetition; who only supplied information is left out."""
+        return list(dict.fromkeys(work.by for work in self.steps if work.by and work.decides and work.end == "done"))
 
     def compact(self) -> dict[str, Any]:
         """As JSON values, without what says nothing."""

@@ -22,7 +22,7 @@ class Due(NamedTuple):
     """A rung that has not fired."""
 
     at: datetime
-    rung: Literal["warn", "deadline", "expiry"]
+    rung: Literal["warn", "deadline", "expiry", "resume"]
     task: Task | None = None
 
 
@@ -45,6 +45,7 @@ class Clock:
         """The rungs that have not fired, soonest first."""
         record = self._record
         rungs = [Due(t.expires, "expiry", t) for t in self._desk.open_tasks() if t.expires]
+        rungs += [Due(t.until, "resume", t) for t in self._desk.open_tasks() if t.until and t.state == "waiting"]
         if record.warned is None:
             rungs.append(Due(record.when(self._warn_at), "warn"))
         if record.breached is None:
@@ -85,6 +86,8 @@ class Clock:
             record.warned = at
         elif due.rung == "deadline":
             record.breached = at
+        elif due.rung == "resume" and due.task:
+            self._desk.resume(due.task)
         elif due.task:
             self._desk.expire(due.task)
         task = due.task.id.rpartition("/")[2] if due.task else None

@@ -87,6 +87,18 @@ class Outcome(Generic[R]):
     """Why the statement stands although `check` reads it as an activity or misses its time bound."""
 
 
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """Several people answer the same question; each in a task of their own, none twice."""
+
+    of: int
+    """How many are asked."""
+    quorum: int
+    """So many equal answers decide, at once; the others are then asked no more."""
+    on: Callable[[Any], Any] = lambda answer: answer.model_dump(mode="json")
+    """What of an answer counts as the vote; the whole answer when omitted. Pure."""
+
+
 @dataclass(frozen=True)
 class Step(Generic[I, O]):
     """One declared step: what goes in, what comes out, who or what performs it. Pure data."""
@@ -113,7 +125,21 @@ class Step(Generic[I, O]):
     inline: bool = False
     """Automated steps under 2 s: runs as a local activity, which is cheaper; people's actions wait meanwhile."""
     expires: Elapsed | None = None
-    """Human steps: unanswered for this long, the task expires and the case closes as `expired`."""
+    """Human steps: unanswered for this long, the task expires; then the case closes as `expired`, unless:"""
+    instead: Step[I, O] | None = None
+    """another step takes over; or"""
+    by_default: O | None = field(default=None, hash=False)
+    """this is the answer: it must be the safe one, for silence is never an approval."""
+    excludes: tuple[Step[Any, Any], ...] = ()
+    """Whoever performed one of these steps of the case may not perform this one (four eyes)."""
+    votes: Votes | None = None
+    """Several people answer."""
+    waits: tuple[str, ...] = ()
+    """For whom its owner may wait: reasons such as `customer`."""
+    if_skipped: O | None = field(default=None, hash=False)
+    """What a skipped task gives; without it, it may not be skipped."""
+    forwardable: bool = True
+    """Its owner may pass it on to another person or role."""
     unit: str = field(default="", compare=False)
     """The unit it belongs to; filled in when the unit's class is made."""
 
@@ -184,12 +210,20 @@ def human(
     accountable: str = "",
     decides: bool = True,
     external: bool = False,
+    raises: tuple[type[BusinessException], ...] = (),
     expires: Elapsed | None = None,
+    instead: Step[I, O] | None = None,
+    by_default: O | None = None,
+    excludes: tuple[Step[Any, Any], ...] = (),
+    votes: Votes | None = None,
+    waits: tuple[str, ...] = (),
+    if_skipped: O | None = None,
+    forwardable: bool = True,
 ) -> Step[I, O]:
     """Declare a step that a person of `role` performs.
 
     A person's step counts as a decision point, so it names who is accountable, unless `decides=False`
-    says that it only supplies information.
+    says that it only supplies information. The other facts are those of `Step`.
     """
     return Step(
         name,
@@ -200,7 +234,15 @@ def human(
         external=external,
         decides=decides,
         accountable=accountable,
+        raises=raises,
         expires=expires,
+        instead=instead,
+        by_default=by_default,
+        excludes=excludes,
+        votes=votes,
+        waits=waits,
+        if_skipped=if_skipped,
+        forwardable=forwardable,
     )
 
 

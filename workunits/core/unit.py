@@ -58,6 +58,8 @@ class WorkUnit:
     rules: ClassVar[tuple[Rule, ...]] = ()
     facts: ClassVar[tuple[str, ...]] = ()
     """Fields of the case by which cases are segmented; they are stored in clear: no personal data."""
+    admins: ClassVar[tuple[str, ...]] = ()
+    """Roles that may assign, suspend, skip and cancel any task of the unit; the outcome's accountable role always."""
     keep_inputs: ClassVar[bool] = False
     """Whether the ledger keeps the inputs of closed cases, for rehearsals and exports."""
 
@@ -104,6 +106,10 @@ class WorkUnit:
             Its output, also when a rule had another step produce it.
         """
         return await self._course.perform(step, what)
+
+    async def redo(self, step: Step[I, O], what: I) -> O:
+        """Have a step performed again, because what it gave was returned or rejected: this counts as rework."""
+        return await self._course.perform(step, what, again=True)
 
     @property
     def overdue(self) -> bool:
