@@ -134,7 +134,7 @@ def _rename(connection: Connection, name: str, alias: str, case: str | None) -> 
 
 
 def _blank_letters(connection: Connection, name: str) -> None:
-    """A dead letter is a copy of what the engine listed; one that names the person, or is sealed and may, is emptied."""
+    """A dead letter is a copy of what the engine listed; one that names the person, or is sealed, is emptied."""
     for row in connection.execute(select(dead_letters.c.case_id, dead_letters.c.run_id, dead_letters.c.payload)).all():
         listed = base64.b64decode(row.payload)
         if name.encode() in listed or SEALED in listed:

@@ -10,7 +10,6 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-_WRITTEN = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 class Moment(TypeDecorator[datetime]):
@@ -41,4 +40,4 @@ class Moment(TypeDecorator[datetime]):
         if dialect.name == "postgresql":
             there: datetime = value
             return there.astimezone(UTC)
-        return datetime.strptime(value, _WRITTEN).replace(tzinfo=UTC)
+        return datetime.fromisoformat(value)

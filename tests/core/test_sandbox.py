@@ -10,7 +10,6 @@ import uuid
 import pytest
 from temporalio.worker import Worker
 
-from workunits.sandbox import strict_runner
 
 UNIT = '''
 from tests.lab.contracts import Decision, Request, Result
@@ -114,16 +113,6 @@ async def test_a_clock_a_draw_or_a_file_in_work_fails_the_task_and_not_the_case(
     assert (await handle.describe()).status.name == "RUNNING"
     assert "Cannot access" in said or "open" in said
     await handle.terminate()
-
-
-async def test_what_acts_is_refused_even_when_it_is_named_among_the_contracts(lab, strange):
-    """Passing through is for models; nobody opens the door to a performer by mistake."""
-    unit = strange("opened", "import activities.screening\n\nENTRIES = activities.screening.entries()")
-    runner = strict_runner("tests.lab.contracts", "activities", "rapidfuzz")
-    with pytest.raises(RuntimeError) as error:
-        Worker(lab.client, task_queue="strange-opened", workflows=[unit], workflow_runner=runner)
-
-    assert "activities" in _chain(error.value)
 
 
 async def test_a_unit_that_keeps_to_the_rules_is_taken(lab, strange):

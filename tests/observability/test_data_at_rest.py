@@ -180,10 +180,9 @@ async def test_an_error_s_words_are_shown_to_who_has_the_key(rest: Rest):
     assert "the network is down" in said[0]
 
 
+@pytest.mark.parametrize("rest", ["sealed"], indirect=True)
 async def test_a_follower_that_gets_its_keys_takes_up_what_it_refused(rest: Rest, tmp_path: Path):
     """Without the keys, a sealed case is a dead letter that says why; with them, the follower writes its row."""
-    if not is_sealed(rest):
-        pytest.skip("in clear there is nothing to refuse")
     ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
     ledger.migrate()
     blind = await client_with(rest, None)
@@ -200,10 +199,9 @@ async def test_a_follower_that_gets_its_keys_takes_up_what_it_refused(rest: Rest
     ledger.close()
 
 
+@pytest.mark.parametrize("rest", ["sealed"], indirect=True)
 async def test_forgetting_a_person_empties_sealed_letters(rest: Rest, tmp_path: Path):
     """A dead letter that is sealed may name the person, so its copy of the listing goes."""
-    if not is_sealed(rest):
-        pytest.skip("in clear there is nothing to refuse")
     ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
     ledger.migrate()
     await Follower(await client_with(rest, None), ledger, CATALOG).follow()
