@@ -10,7 +10,6 @@ import uuid
 import pytest
 from temporalio.worker import Worker
 
-
 UNIT = '''
 from tests.lab.contracts import Decision, Request, Result
 from workunits.core.spec import Learning, Measure, Outcome, elapsed, human

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -81,15 +79,11 @@ async def test_f10_killed_again_and_again(trials, ledger, tmp_path):
         done += await work
     with follower(trials, ledger, tmp_path) as process:
         await until(lambda: closes(ledger, done) == dict.fromkeys(done, "achieved"))
-        await asyncio.to_thread(stop, process)
+        process.terminate()
+        ended = await asyncio.to_thread(process.wait, 30)
 
+    assert ended == 0, (tmp_path / "follower.log").read_text()
     assert 0 < pages_in < BEFORE
     assert marked == 0  # the watermark moves after a whole pass
     assert [count(ledger, table, done) for table in (cases, steps, tasks, actions)] == [BEFORE + LIVES * DURING] * 4
     assert await trials.differences(ledger) == []
-
-
-def stop(process):
-    """End it as its machine does when it is asked to."""
-    os.kill(process.pid, signal.SIGTERM)
-    assert process.wait(30) == 0
