@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -25,12 +25,13 @@ from bench.meter import MILLI, cpu, spread
 from bench.server import Server, serving
 from workunits.client import Cases
 from workunits.codec import Key, KeyRing
+from workunits.core.record import OPEN_TASKS
 from workunits.performs import collect, match
 from workunits.plugin import work_units
 from workunits.registry import Catalog, Package
 
 ROUNDS, CASES, AT_ONCE, WARM_UP = 7, 150, 20, 20
-POLL = 0.02
+POLL = 0.1
 CLEAR, SEALED = "in clear", "sealed"
 RING = KeyRing([Key("bench", datetime(2026, 1, 1, tzinfo=UTC), os.urandom(32))])
 CATALOG = Catalog([Package("bench", (Approval,), (), ())])
@@ -57,36 +58,56 @@ class Side:
 
     @classmethod
     async def connect(cls, server: Server, name: str) -> Side:
+        """Connect, with the codec or without it."""
         plugin = work_units("bench.contracts", keys=RING if name == SEALED else None)
         return cls(await Client.connect(server.address, plugins=[plugin]), name.replace(" ", "-"))
 
     def worker(self) -> Worker:
+        """Its worker."""
         wanted = [performer for performer in collect([performers], {}) if performer.step.unit == "approval"]
         activities = [performer.as_activity() for performer in match(Approval.steps, wanted)]
         return Worker(self.client, task_queue=self.queue, workflows=[Approval], activities=activities)
 
     async def run(self, server: Server, tag: str, count: int) -> Run:
-        limit = asyncio.Semaphore(AT_ONCE)
-
-        async def one(number: int) -> None:
-            async with limit:
-                await self.case(f"{self.queue}-{tag}-{number}")
-
+        """Start all cases, wait until they wait for their person, decide them all: nothing is asked case by case."""
+        keys = [f"{self.queue}-{tag}-{number}" for number in range(count)]
         before = cpu(os.getpid(), tree=False), cpu(server.pid), time.perf_counter()
-        async with asyncio.TaskGroup() as group:
-            for number in range(count):
-                group.create_task(one(number))
+        await _each(keys, self.start)
+        await self.waiting(count)
+        await _each(keys, self.decide)
+        await self.waiting(0)
         after = cpu(os.getpid(), tree=False), cpu(server.pid), time.perf_counter()
         ours, servers, wall = ((b - a) * MILLI / count for a, b in zip(before, after, strict=True))
         handle = self.client.get_workflow_handle(f"approval:{self.queue}-{tag}-0")
         size = sum([event.ByteSize() async for event in handle.fetch_history_events()])
         return Run(ours, servers, wall, size)
 
-    async def case(self, key: str) -> None:
-        case = (await self.cases.start("approval", json.dumps(CASE).encode(), key=key)).case
-        while not (await self.cases.show(case)).tasks:
-            await asyncio.sleep(POLL)
-        await self.cases.act(f"{case}/decide", "complete", actor="r-1", roles=["reviewer"], body=BODY, revision=1)
+    async def start(self, key: str) -> None:
+        """Start one."""
+        await self.cases.start("approval", json.dumps(CASE).encode(), key=key)
+
+    async def decide(self, key: str) -> None:
+        """Give the decision."""
+        task = f"approval:{key}/decide"
+        await self.cases.act(task, "complete", actor="r-1", roles=["reviewer"], body=BODY, revision=1)
+
+    async def waiting(self, count: int) -> None:
+        """Until so many of this side's cases wait for their person."""
+        query = f"TaskQueue = '{self.queue}' AND ExecutionStatus = 'Running' AND {OPEN_TASKS.name} > 0"
+        while (await self.client.count_workflows(query)).count != count:
+            await asyncio.sleep(POLL)  # noqa: ASYNC110, the engine tells nobody
+
+
+async def _each(keys: Sequence[str], act: Callable[[str], Awaitable[None]]) -> None:
+    limit = asyncio.Semaphore(AT_ONCE)
+
+    async def one(key: str) -> None:
+        async with limit:
+            await act(key)
+
+    async with asyncio.TaskGroup() as group:
+        for key in keys:
+            group.create_task(one(key))
 
 
 async def measure(rounds: int) -> dict[str, list[Run]]:

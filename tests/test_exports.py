@@ -12,7 +12,14 @@ import pytest
 import workunits
 
 PUBLIC = {
-    "workunits.core.errors": ["BadInput", "BusinessException", "DefinitionError", "Refused", "WorkUnitsError"],
+    "workunits.core.errors": [
+        "BadInput",
+        "BusinessException",
+        "DefinitionError",
+        "NoQuorum",
+        "Refused",
+        "WorkUnitsError",
+    ],
     "workunits.core.spec": [
         "CLOSES",
         "Close",
@@ -30,6 +37,7 @@ PUBLIC = {
         "Rule",
         "Step",
         "UNSTATED",
+        "Votes",
         "ai",
         "automated",
         "elapsed",

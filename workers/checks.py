@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 import time
 import uuid
@@ -39,6 +40,8 @@ SKEW = 2.0
 """Seconds by which clocks may differ: beyond them an answer's `sent_at` is judged at another time than it was sent."""
 RETENTION = timedelta(days=3)
 """Below it, a weekend is enough to lose closed cases that nothing has copied."""
+LITTLE, NOTHING = 200_000_000, 1_000_000
+"""Bytes free below which a disk is about to be full, and counts as full: SQLite then refuses to write."""
 OURS = ("activities", "inbox", "observability", "workers", "workunits")
 _PROBE = "workunits-doctor"
 _PROBE_PATIENCE = 5.0
@@ -176,6 +179,20 @@ def shadows(catalog: Catalog) -> Sequence[Finding]:
         return [Finding("modules", "fail", "; ".join(found), remedy)]
     packages = ", ".join(package.name for package in catalog.packages)
     return [Finding("modules", "ok", f"packages {packages}; no module hides another")]
+
+
+def space(settings: Settings) -> Finding:
+    """Whether there is room where this machine keeps an engine's state, the ledger's file and the performers' data."""
+    free = {}
+    for folder in (settings.state, settings.data):
+        there = next(part for part in (folder.absolute(), *folder.absolute().parents) if part.exists())
+        free[there] = shutil.disk_usage(there).free
+    folder, left = min(free.items(), key=lambda one: one[1])
+    if left >= LITTLE:
+        return Finding("disk", "ok", f"{left / 1e9:.1f} GB are free for what is kept here")
+    what = "is full" if left < NOTHING else f"has {left // 1_000_000} MB left"
+    remedy = "free some space: an engine there goes on by itself, cases and ledger are not lost"
+    return Finding("disk", "fail" if left < NOTHING else "warn", f"the disk of {folder} {what}", remedy)
 
 
 def _days(span: timedelta) -> str:

@@ -1,4 +1,4 @@
-"""A worker process that another process keeps: `up`, or the demo. It ends when its keeper does, however that ends."""
+"""A process of ours that another one keeps: `up`, or the demo. It ends when its keeper does, however that ends."""
 
 from __future__ import annotations
 
@@ -33,14 +33,19 @@ _DYING = 2.0
 """Seconds in which a process that goes down drops its connections before it is gone."""
 
 
+WORKER = ("worker", "--build-id", EMBEDDED)
+
+
 class WorkerRefusedError(WorkUnitsError):
     """The worker refuses to start, or ended; says why."""
 
 
 @dataclass
 class Child:
-    """A worker as a process of its own, on the embedded build."""
+    """One of our commands as a process of its own; by default a worker, on the embedded build."""
 
+    command: Sequence[str] = WORKER
+    """The command, which takes `--until-stdin-closes`."""
     arguments: Sequence[str] = ()
     """Options of the command line that stand before the command."""
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -53,7 +58,7 @@ class Child:
     def start(self) -> None:
         """Start it, in a group of its own: Ctrl-C in the terminal reaches us, and we end it."""
         # -P: a folder `workers` in the current one must not take the place of ours.
-        command = [sys.executable, "-P", "-m", "workers.cli", *self.arguments, "worker", "--build-id", EMBEDDED]
+        command = [sys.executable, "-P", "-m", "workers.cli", *self.arguments, *self.command]
         with ExitStack() as stack:
             log = stack.enter_context(self.log.open("ab")) if self.log else None
             self.process = subprocess.Popen(  # noqa: S603, our own program
@@ -66,6 +71,11 @@ class Child:
                 env=dict(self.environment),
                 start_new_session=True,
             )
+
+    @property
+    def name(self) -> str:
+        """What it is, in a word."""
+        return self.command[0]
 
     @property
     def ended(self) -> int | None:

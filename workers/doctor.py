@@ -8,7 +8,17 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from workers.address import UnreachableError, find_address
-from workers.checks import Finding, attributes, clock, clock_ahead, namespace, performers, shadows, versions
+from workers.checks import (
+    Finding,
+    attributes,
+    clock,
+    clock_ahead,
+    namespace,
+    performers,
+    shadows,
+    space,
+    versions,
+)
 from workers.codec_checks import codec
 from workers.connect import connect
 from workers.console import Setup
@@ -29,7 +39,7 @@ async def examine(setup: Setup) -> list[Finding]:
         SettingsError, CatalogError: there is nothing to check yet.
     """
     settings, catalog = setup.settings, setup.catalog
-    found = [*shadows(catalog), performers(settings, catalog)]
+    found = [*shadows(catalog), performers(settings, catalog), space(settings)]
     where = find_address()
     try:
         client = await connect(settings, catalog, address=where)

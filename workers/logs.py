@@ -10,6 +10,7 @@ from functools import cache
 from types import TracebackType
 from typing import Any
 
+from temporalio import activity, workflow
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
 from workers.console import debugging
@@ -37,13 +38,24 @@ class OneLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Keep the line whole: a line break in a message would forge another line."""
-        text = super().format(record)
+        text = super().format(record) + _about(record)
         record.exc_text = None
         return text if debugging() else " ".join(text.split("\n"))
 
 
+def _about(record: logging.LogRecord) -> str:
+    """Which case and step an entry of the SDK is about, in place of all that it knows of them."""
+    info: dict[str, Any] = (
+        getattr(record, "temporal_activity", None) or getattr(record, "temporal_workflow", None) or {}
+    )
+    named = {"case": "workflow_id", "step": "activity_id", "attempt": "attempt"}
+    return "".join(f" {name}={info[key]}" for name, key in named.items() if key in info)
+
+
 def set_up_logs(level: int = logging.INFO) -> None:
     """Log to stderr; other people's libraries from warnings upwards."""
+    activity.logger.activity_info_on_message = False
+    workflow.logger.workflow_info_on_message = False
     handler = logging.StreamHandler()
     handler.setFormatter(OneLine())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

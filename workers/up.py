@@ -1,7 +1,7 @@
 """`workunits up`: everything on the embedded engine, until Ctrl-C.
 
-The engine and the worker are processes of their own. One that dies is reported and started again, after a pause
-that doubles. On Ctrl-C the worker ends first, so that its cases need not wait for it the next time.
+The engine, the worker and the follower are processes of their own. One that dies is reported and started again,
+after a pause that doubles. On Ctrl-C the engine ends last, so that the worker's cases need not wait the next time.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from observability.ledger.memory import LedgerMemory
+from observability.ledger.store import Ledger
 from workers.child import LOOK, Child, environment_for, until_stopped
 from workers.connect import connect
 from workers.console import note
@@ -28,6 +31,8 @@ from workunits.registry import Catalog
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY = 60.0
 """Seconds after which a process counts as well again, and its pause starts small."""
+_OTHERS = ("follow",)
+"""Our commands that run beside the worker."""
 _SETTLE = 10.0
 """Seconds in which new cases are to reach a person."""
 
@@ -62,25 +67,32 @@ async def up(settings: Settings, catalog: Catalog, *, arguments: list[str], seed
     Raises:
         EngineError: the engine does not start.
         WorkerRefusedError: the worker does not start.
+        LedgerUnavailableError, SchemaError: the ledger cannot be used.
     """
     await until_stopped(_stay_up(settings, catalog, arguments=arguments, seed=seed, ui=ui))
     note(f"Stopped. The cases are kept in {settings.state}; the next `up` goes on with them.")
 
 
 async def _stay_up(settings: Settings, catalog: Catalog, *, arguments: list[str], seed: bool, ui: bool) -> None:
+    ledger = Ledger(settings.ledger_url)
+    await asyncio.to_thread(ledger.migrate)
     async with Engine(Plan(settings.state, ui=ui)) as engine:
-        worker = Child(arguments, environment_for(engine.address))
+        environment = environment_for(engine.address)
+        worker = Child(arguments=arguments, environment=environment)
+        others = [Child((name,), arguments, environment) for name in _OTHERS]
         try:
             worker.start()
             client = await connect(settings, catalog, address=engine.address)
             await worker.serves(client, settings)
+            for child in others:
+                child.start()
             if seed:
-                await _seed(Cases(client, catalog, queue=settings.queue))
+                await _seed(Cases(client, catalog, queue=settings.queue, memory=LedgerMemory(ledger)))
             _welcome(engine, settings.state)
-            await _supervise(engine, worker)
+            await _supervise(engine, [worker, *others])
         finally:
-            log.info("stopping, the worker first, then the engine")
-            await worker.stop(settings.grace_seconds)
+            log.info("stopping, the engine last")
+            await asyncio.gather(*(child.stop(settings.grace_seconds) for child in (worker, *others)))
 
 
 async def _seed(cases: Cases) -> None:
@@ -145,9 +157,9 @@ def program() -> str:
     return min(os.path.relpath(ours), str(ours), key=len) if ours.exists() else f"{sys.executable} -m workers.cli"
 
 
-async def _supervise(engine: Engine, worker: Child) -> None:
+async def _supervise(engine: Engine, children: Sequence[Child]) -> None:
     """Start again what dies."""
-    of_engine, of_worker = Pause(), Pause()
+    of_engine, pauses = Pause(), {child.name: Pause() for child in children}
     while True:
         if not engine.alive:
             await of_engine.wait("engine", f"its log: {engine.plan.log}")
@@ -156,7 +168,8 @@ async def _supervise(engine: Engine, worker: Child) -> None:
                 log.info("engine runs again")
             except (EngineError, OSError) as error:
                 log.error("%s", error)
-        elif worker.ended is not None:
-            await of_worker.wait("worker", f"exit code {worker.ended}")
-            worker.start()
+        for child in children:
+            if engine.alive and child.ended is not None:
+                await pauses[child.name].wait(child.name, f"exit code {child.ended}")
+                child.start()
         await asyncio.sleep(LOOK)

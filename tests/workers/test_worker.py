@@ -23,6 +23,7 @@ import asyncio, sys
 from workers.catalog import load_catalog
 from workers.connect import connect
 from workers.settings import load_settings
+from workunits.client import Cases
 
 
 async def main():
@@ -60,11 +61,8 @@ async def closed(engine, case, *, build="", queues=()):
         said = await handle.result()
     history = await handle.fetch_history()
     scheduled = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
-    used = {
-        event.activity_task_scheduled_event_attributes.activity_type.name: event.activity_task_scheduled_event_attributes.task_queue.name
-        for event in history.events
-        if event.event_type == scheduled
-    }
+    steps = [e.activity_task_scheduled_event_attributes for e in history.events if e.event_type == scheduled]
+    used = {step.activity_type.name: step.task_queue.name for step in steps}
     memo = await (await handle.describe()).memo()
     return said, memo["workunit"]["record"], used
 
@@ -123,10 +121,12 @@ def test_input_34_unknown_executor(name, why):
     [
         ("", "loan.check (automated) has no performer"),
         (
-            "from loans.contracts import Answer, Request\nfrom loans.unit import Loan\n"
-            "from workunits.performs import performs\n"
-            "@performs(Loan.CHECK)\ndef one(case: Request) -> Answer: ...\n"
-            "@performs(Loan.CHECK)\ndef two(case: Request) -> Answer: ...\n",
+            (
+                "from loans.contracts import Answer, Request\nfrom loans.unit import Loan\n"
+                "from workunits.performs import performs\n"
+                "@performs(Loan.CHECK)\ndef one(case: Request) -> Answer: ...\n"
+                "@performs(Loan.CHECK)\ndef two(case: Request) -> Answer: ...\n"
+            ),
             "loan.check has 2 performers: loans.performers.one, loans.performers.two",
         ),
     ],
@@ -212,6 +212,8 @@ def test_a_worker_ends_when_its_stdin_does(shell, at):
         stderr=subprocess.PIPE,
         text=True,
     )
+    assert process.stdin
+    assert process.stderr
     try:
         lines = iter(process.stderr.readline, "")
         assert any("polling" in line for line in lines)

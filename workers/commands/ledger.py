@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The durable memory of cases.", no_args_is_help=True)
 
 
-def follow(ctx: typer.Context) -> None:
+def follow(ctx: typer.Context, *, until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False) -> None:
     """Carry every change of every case into the ledger, until SIGTERM or Ctrl-C."""
     from workers.following import follow as run_follower
     from workers.logs import set_up_logs
 
     there = setup(ctx)
     set_up_logs()
-    run(run_follower(there.settings, there.catalog))
+    run(run_follower(there.settings, there.catalog, until_stdin_closes=until_stdin_closes))
 
 
 @app.command()
