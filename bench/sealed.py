@@ -94,8 +94,8 @@ class Side:
     async def waiting(self, count: int) -> None:
         """Until so many of this side's cases wait for their person."""
         query = f"TaskQueue = '{self.queue}' AND ExecutionStatus = 'Running' AND {OPEN_TASKS.name} > 0"
-        while (await self.client.count_workflows(query)).count != count:
-            await asyncio.sleep(POLL)  # noqa: ASYNC110, the engine tells nobody
+        while (await self.client.count_workflows(query)).count != count:  # noqa: ASYNC110, the engine tells nobody
+            await asyncio.sleep(POLL)
 
 
 async def _each(keys: Sequence[str], act: Callable[[str], Awaitable[None]]) -> None:

@@ -25,6 +25,7 @@ from workers.commands import (
     runtime,
     tasks,
 )
+from workers.commands.report import report as report_command
 from workers.console import EXIT_CODES, CommandError, Exit, Setup, debugging, judge, report
 
 app = typer.Typer(
@@ -62,6 +63,7 @@ app.command()(replay.replay)
 app.add_typer(tasks.app, name="tasks")
 app.command()(ledger.follow)
 app.command()(evidence.evidence)
+app.command("report")(report_command)
 app.command()(forget.forget)
 ledger.app.command()(forget.prune)
 app.command()(export.export)

@@ -16,8 +16,7 @@ from temporalio.service import RPCError
 
 from workers.checks import Finding
 from workers.opened import payloads_in
-from workunits.codec import KeyRing, key_of, ring_of
-from workunits.core.sealed import is_sealed
+from workunits.codec import KeyRing, is_sealed, key_of, ring_of
 from workunits.registry import Catalog
 
 LOOKED_AT = 500

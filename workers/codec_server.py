@@ -19,8 +19,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from google.protobuf.json_format import MessageToJson, Parse, ParseError
 from temporalio.api.common.v1 import Payload, Payloads
 
-from workunits.codec import MARK, KeyRing, Place, SealingCodec, unseal
-from workunits.core.sealed import is_sealed
+from workunits.codec import MARK, KeyRing, Place, SealingCodec, is_sealed, unseal
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

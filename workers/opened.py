@@ -15,8 +15,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
-from workunits.codec import KeyRing, Place, ring_of, unseal
-from workunits.core.sealed import is_sealed
+from workunits.codec import KeyRing, Place, is_sealed, ring_of, unseal
 
 _IN_CLEAR = (Header, SearchAttributes)
 """What Temporal's SDK hands to no codec."""

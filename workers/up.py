@@ -74,9 +74,9 @@ async def up(settings: Settings, catalog: Catalog, *, arguments: list[str], seed
 
 
 async def _stay_up(settings: Settings, catalog: Catalog, *, arguments: list[str], seed: bool, ui: bool) -> None:
-    ledger = Ledger(settings.ledger_url)
-    await asyncio.to_thread(ledger.migrate)
     async with Engine(Plan(settings.state, ui=ui)) as engine:
+        ledger = Ledger(settings.ledger_url)
+        await asyncio.to_thread(ledger.migrate)
         environment = environment_for(engine.address)
         worker = Child(arguments=arguments, environment=environment)
         others = [Child((name,), arguments, environment) for name in _OTHERS]

@@ -8,10 +8,11 @@ from typing import Any
 
 from pydantic import ValidationError
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from workunits.core.errors import WorkUnitsError
 from workunits.core.lifecycle import Task
@@ -60,6 +61,16 @@ class TaskView:
 
 class UnreadableError(WorkUnitsError):
     """What a case left in its memo cannot be read."""
+
+
+def is_unknown(error: RPCError) -> bool:
+    """Whether the engine says that it has no such case.
+
+    After it stood still, it may for a moment not even find its namespace, which says nothing about any case.
+    """
+    if error.status != RPCStatusCode.NOT_FOUND:
+        return False
+    return not any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
 
 
 async def view_of(client: Client, execution: WorkflowExecution) -> CaseView:

@@ -28,7 +28,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from workunits.cases import CaseView, TaskView, start_note, view_of
+from workunits.cases import CaseView, TaskView, is_unknown, start_note, view_of
 from workunits.core.errors import BadInput, Refused, WorkUnitsError
 from workunits.core.human import fingerprint
 from workunits.core.lifecycle import Action
@@ -227,7 +227,7 @@ class Cases:
         except (WorkflowQueryFailedError, WorkflowQueryRejectedError):
             raise Refused("unknown_task", f"there is no open task {task_id[:200]}") from None
         except RPCError as error:
-            if error.status == RPCStatusCode.NOT_FOUND:
+            if is_unknown(error):
                 raise UnknownCaseError(f"there is no case {case_of(task_id)}") from None
             raise Refused("no_worker", "no worker answers for this case; is one running?") from error
         return said
@@ -323,7 +323,7 @@ class Cases:
         try:
             description = await self._handle(case).describe()
         except RPCError as error:
-            if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
+            if is_unknown(error) or error.status == RPCStatusCode.INVALID_ARGUMENT:
                 raise UnknownCaseError(f"there is no case {case[:200]!r}") from None
             raise
         if description.workflow_type not in self.catalog:

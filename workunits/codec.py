@@ -26,7 +26,7 @@ from temporalio.client import Client
 from temporalio.converter import PayloadCodec, SerializationContext, WithSerializationContext
 
 from workunits.core.errors import WorkUnitsError
-from workunits.core.sealed import SEALED, is_sealed
+from workunits.core.sealed import SEALED
 
 SECRET_LENGTH = 32
 """Bytes of a key."""
@@ -197,6 +197,11 @@ def ring_of(client: Client) -> KeyRing | None:
     """The keys that a client was given; None when its codec is off."""
     codec = client.data_converter.payload_codec
     return codec.ring if isinstance(codec, SealingCodec) else None
+
+
+def is_sealed(payload: Payload) -> bool:
+    """Whether a payload is sealed."""
+    return payload.metadata.get("encoding") == SEALED
 
 
 def key_of(payload: Payload) -> str:

@@ -15,8 +15,9 @@ from temporalio.client import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
+from workunits.cases import is_unknown
 from workunits.core.errors import BadInput, Refused, WorkUnitsError
 from workunits.core.human import MESSAGE
 
@@ -66,7 +67,7 @@ async def deliver(handle: WorkflowHandle[Any, Any], envelope: dict[str, Any], pa
         except WorkflowUpdateRPCTimeoutOrCancelledError:
             break
         except RPCError as error:
-            if error.status == RPCStatusCode.NOT_FOUND:
+            if is_unknown(error):
                 return None
             why = f"the engine does not answer ({error.status.name.lower()}: {error.message[:120]})"
             await asyncio.sleep(min(0.5, max(0.0, until - time.monotonic())))

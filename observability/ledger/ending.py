@@ -11,9 +11,11 @@ UNKNOWN = "unknown"
 
 
 def truthful(seen: Seen) -> Record:
-    """A copy of the record that says how the case stands; made from the listing where the case wrote none."""
+    """The record that says how the case stands: the case's own, or a completed copy where it could not say so."""
+    if seen.record and (seen.closed is None or seen.record.close is not None):
+        return seen.record
     record = seen.record.model_copy(deep=True) if seen.record else _bare(seen)
-    if seen.closed is None or record.close is not None:
+    if seen.closed is None:
         return record
     record.closed = record.offset(seen.closed)
     record.close, record.reason = _close(seen)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, select, update
 from temporalio.client import Client, WorkflowExecution
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from observability.ledger import letters
 from observability.ledger.intake import Intake, Taken
@@ -24,6 +24,7 @@ from observability.ledger.tables import cases
 from observability.ledger.vanishing import mark_vanished
 from observability.ledger.writing import upsert
 from workunits.codec import ring_of
+from workunits.cases import is_unknown
 from workunits.core.record import CHANGED_AT
 from workunits.registry import Catalog
 
@@ -152,7 +153,7 @@ class Follower:
         try:
             return await self._client.get_workflow_handle(case, run_id=run).describe()
         except RPCError as error:
-            if error.status == RPCStatusCode.NOT_FOUND:
+            if is_unknown(error):
                 return None
             raise
 

@@ -15,12 +15,13 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 from temporalio.common import RawValue
 from temporalio.converter import WorkflowSerializationContext
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from observability.ledger.forgetting import Forgetting
 from observability.ledger.keeping import inputs
 from observability.ledger.store import LedgerError
 from observability.ledger.writing import upsert
+from workunits.cases import is_unknown
 from workunits.codec import KeyRing, Place, SealingCodec, key_of, unseal
 
 _LEDGER = "workunits ledger"
@@ -48,7 +49,7 @@ async def input_of(client: Client, case: str, run: str) -> Any:
     except ValueError:
         return None
     except RPCError as error:
-        if error.status != RPCStatusCode.NOT_FOUND:
+        if not is_unknown(error):
             raise
     return None
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import select
 from temporalio.client import Client, WorkflowExecution
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from observability.ledger.ending import UNKNOWN
 from observability.ledger.intake import Intake
@@ -20,7 +20,7 @@ from observability.ledger.rows import CaseRows, rows_of
 from observability.ledger.seeing import is_keepable, see
 from observability.ledger.store import Ledger
 from observability.ledger.tables import cases, tasks
-from workunits.cases import UnreadableError
+from workunits.cases import UnreadableError, is_unknown
 from workunits.registry import Catalog
 
 PAGE = 500
@@ -157,7 +157,7 @@ class Reconciler:
         try:
             return await self._client.get_workflow_handle(case).describe()
         except RPCError as error:
-            if error.status == RPCStatusCode.NOT_FOUND:
+            if is_unknown(error):
                 return None
             raise
 

@@ -222,6 +222,10 @@ def _open_task(record: Record, task: Task) -> Row:
         "open": True,
         "revision": task.revision,
         "owner": task.owner,
+        "delegator": task.delegator,
+        "person": task.people[0] if task.people else None,
+        "level": task.level,
+        "excluded": task.excluded,
         "accountable": task.accountable or None,
         "external": task.external,
         "because": task.because,
@@ -241,6 +245,10 @@ def _ended_task(record: Record, work: Work, task_id: str, definition: Definition
         "open": False,
         "revision": max((a.revision for a in record.actions if a.task == work.key), default=1),
         "owner": work.by,
+        "delegator": None,
+        "person": None,
+        "level": 0,
+        "excluded": [],
         "accountable": (definition.accountable.get(work.step) if definition else None) or None,
         "external": work.external,
         "because": routed,
@@ -259,6 +267,7 @@ def _task(record: Record, task_id: str, step: str) -> Row:
         "business_key": record.key,
         "step": step,
         "due_at": _when(record, record.due or None),
+        "warned_at": _when(record, record.warned),
     }
 
 

@@ -27,6 +27,7 @@ class Proxy:
         self._port = int(port)
         self._open = asyncio.Event()
         self._open.set()
+        self._over = asyncio.Event()
         self._refusing = False
         self._delay = 0.0
         self._wires: set[_Wire] = set()
@@ -46,9 +47,11 @@ class Proxy:
         """End all connections."""
         assert self._server
         self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._over.set()
+        self.heal()
+        for wire in self._wires:
+            wire.reset()
+        await asyncio.gather(*self._tasks)
 
     def cut(self) -> None:
         """Reset every connection, and every new one, until `heal`."""
@@ -106,7 +109,7 @@ class Proxy:
             await sink.drain()
             self.carried += len(piece)
         if wire.forgotten:
-            await asyncio.Event().wait()
+            await self._over.wait()
 
 
 class _Wire:

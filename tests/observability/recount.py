@@ -17,8 +17,9 @@ from typing import Any
 
 from temporalio.api.history.v1 import HistoryEvent
 
-from tests.observability.recount_course import Course, Item, Raised, Span
+from tests.observability.recount_course import Course, Raised
 from tests.observability.recount_history import OUTSIDE, History, attributes_of, kind_of
+from tests.observability.recount_people import Item, Span
 from workunits.core.unit import WorkUnit
 
 PARTS = ("rework", "touch_human", "touch_machine", "retry", "external_wait", "off_hours", "queue", "idle")
@@ -60,7 +61,7 @@ def _case(course: Course, raised: Sequence[Raised]) -> Mapping[str, Any]:
     ahead = max(0, (history.started - datetime.fromisoformat(accepted)) // _ONE) if accepted else 0
     human = sum(_length(item, end) for item in ours if item.human)
     machine = sum(_length(item, end) for item in ours if not item.human)
-    touched = [item for item in ours if item.human and (item.ended == "done" or _length(item, end))]
+    touched = [item for item in ours if item.performed or (item.human and _length(item, end))]
     figures = {
         "close": close,
         "reason": reason,
@@ -128,7 +129,7 @@ class Piece:
 def _pieces(items: Sequence[Item], end: int) -> Iterable[Piece]:
     moments = {0, end}
     for item in items:
-        for span in ((item.ready, item.done or 0), *item.worked, *item.retried):
+        for span in ((item.ready, item.done or 0), *item.worked, *item.retried, *item.waited, *item.held):
             moments.update(min(max(moment, 0), end) for moment in span)
     for a, b in pairwise(sorted(moments)):
         yield _piece(items, a, b)
@@ -142,7 +143,7 @@ def _piece(items: Sequence[Item], a: int, b: int) -> Piece:
     ours = [item for item in items if not item.step.external]
     human = any(item.human and covered(*item.worked) for item in ours)
     machine = any(not item.human and covered(*item.worked) for item in ours)
-    outside = any(item.step.external for item in there)
+    outside = any(item.step.external for item in there) or any(covered(*item.waited) for item in ours)
     found = {
         "rework": any(item.repeats for item in there),
         "touch_human": human,
@@ -150,7 +151,7 @@ def _piece(items: Sequence[Item], a: int, b: int) -> Piece:
         "retry": any(covered(*item.retried) for item in ours),
         "external_wait": outside,
         "off_hours": False,
-        "queue": any(covered(_waited(item)) for item in there if not item.step.external),
+        "queue": any(covered(_queued(item)) and not covered(*item.held) for item in there if not item.step.external),
         "idle": True,
     }
     return Piece(b - a, next(part for part in PARTS if found[part]), human or machine, outside)
@@ -160,7 +161,7 @@ def _open(item: Item) -> Span:
     return item.ready, item.done or 0
 
 
-def _waited(item: Item) -> Span:
+def _queued(item: Item) -> Span:
     """While somebody or something might work on it; a machine that has ended leaves the case idle, not queueing."""
     ended = item.done or 0
     return item.ready, ended if item.human else max((b for _, b in item.worked), default=ended)
@@ -227,13 +228,24 @@ def _steps(course: Course) -> Mapping[str, Mapping[str, Any]]:
             "acting_for": item.acting_for,
             "attempts": item.attempts,
             "external": item.step.external,
-            "assigned_only": item.untold,
+            "assigned_only": item.untold and item.ended == "done",
             "redo_of": item.repeats,
             "queue_us": None if waited is None else waited - item.ready,
             "work_us": sum(b - a for a, b in worked),
             "retry_us": retried,
-            "intervals": [[a, b] for a, b in worked],
+            "intervals": joined(worked),
         }
+    return found
+
+
+def joined(spans: Iterable[Sequence[int]]) -> list[list[int]]:
+    """Work intervals, where one begins when another ends as one."""
+    found: list[list[int]] = []
+    for a, b in spans:
+        if found and found[-1][1] == a:
+            found[-1][1] = b
+        else:
+            found.append([a, b])
     return found
 
 

@@ -1,27 +1,48 @@
 """The course of a case as its history and its unit's definition tell it: who could do what from when, and who did.
 
-The procedure of each unit stands here again, as its author would tell it: `[a, b]` is one after the other, `(a, b)` is
-at the same time. A unit that a recount is to cover adds its line to `PROCEDURES`; an action of people that the core
-learns adds its method to `_Desk`.
+The procedure of each unit stands here again, as its author would tell it. A unit that a recount is to cover adds its
+line to `PROCEDURES`; an action of people that the core learns adds its function to `recount_people`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from tests.observability.recount_history import Activities, Attempted, History, Message, Turn, kind_of, messages_of
+from tests.observability.recount_people import ACTIONS, Item, allowed, hold
 from workunits.core.spec import On, OnFailure, Step
 from workunits.core.unit import WorkUnit
 
-Procedure = str | list[Any] | tuple[Any, ...]
-Span = tuple[int, int]
-Then = Callable[[], None]
+
+@dataclass(frozen=True)
+class Again:
+    """A step is repeated, because what came of it was returned."""
+
+    step: str
+
+
+Procedure = str | Again | list[Any] | tuple[Any, ...] | Generator[Any, Any, None]
+"""`[a, b]` is one after the other, `(a, b)` is at the same time; a generator is told what came of each."""
 Raised = tuple[str, str, bool]
 """The item, the code, and whether it is an exception of the business."""
 _ONE = timedelta(microseconds=1)
+
+
+def _one_after_the_other(steps: list[Any]) -> Generator[Any, Any, None]:
+    yield from steps
+
+
+def _four_eyes() -> Generator[Any, Any, None]:
+    yield "prepare"
+    checked = yield "check"
+    while checked == {"decision": "refuse", "reason": "again"}:
+        yield Again("prepare")
+        checked = yield Again("check")
+
 
 PROCEDURES: Mapping[str, Callable[[Any], Procedure]] = {
     "plain": lambda case: ["look", "decide"],
@@ -33,46 +54,10 @@ PROCEDURES: Mapping[str, Callable[[Any], Procedure]] = {
     "crowd": lambda case: ("ask",) * case["amount"],
     "keyless": lambda case: [] if case["subject"] in ("odd", "error") else "ask",
     "billed": lambda case: ["prepare", ("sign", "check"), "file"],
+    "council": lambda case: "vote",
+    "four_eyes": lambda case: _four_eyes(),
+    "silent": lambda case: "first",
 }
-
-
-@dataclass
-class Item:
-    """One performance of a step: a work item. Times are microseconds since the case's start."""
-
-    key: str
-    step: Step[Any, Any]
-    ready: int
-    then: Then
-    repeats: str | None = None
-    times: int = 1
-    """How often the step has been performed for one place of the procedure."""
-    claimed: int | None = None
-    worked: list[Span] = field(default_factory=list)
-    since: int | None = None
-    retried: list[Span] = field(default_factory=list)
-    done: int | None = None
-    ended: str | None = None
-    code: str | None = None
-    by: str | None = None
-    acting_for: str | None = None
-    attempts: int = 1
-    untold: bool = False
-    """It was completed, and nobody said when the work began."""
-    owner: str | None = None
-    revision: int = 1
-
-    @property
-    def human(self) -> bool:
-        """Whether a person performs it."""
-        return self.step.kind == "human"
-
-    @property
-    def state(self) -> str:
-        """Of a human task that is open."""
-        if self.since is not None:
-            return "in_progress"
-        return "claimed" if self.owner else "ready"
 
 
 class Course:
@@ -88,6 +73,8 @@ class Course:
         self._steps = {step.name: step for step in unit.steps}
         self._activities = Activities()
         self._actions: set[str] = set()
+        self._decided: set[str] = set()
+        self._times: Counter[str] = Counter()
         self._at = self._floor = 0
         self._judged: tuple[int, int] | None = None
         """When a person's task ended last: at which turn, and as of when."""
@@ -102,7 +89,7 @@ class Course:
         for number, turn in enumerate(turns):
             self._at = max(self._offset(turn.at), self._floor)
             if number == 0 and _fits(self.unit, self.history.given):
-                self._go(PROCEDURES[self.unit.unit_name](self.history.given), lambda: None)
+                self._go(PROCEDURES[self.unit.unit_name](self.history.given), lambda _: None)
             self._turn(turn)
         if outside:
             self.closed = self._offset(self.history.last.event_time.ToDatetime(self.history.started.tzinfo))
@@ -116,12 +103,14 @@ class Course:
     def _turn(self, turn: Turn) -> None:
         for message in messages_of(turn):
             self._hear(message)
+        if any(item.state == "waiting" and (item.until or self._at) < self._at for item in self.items):
+            self._fire()
         cancelled = any(kind_of(event) == "workflow_execution_cancel_requested" for event in turn.learned)
         for attempted in self._activities.ended(turn):
             if not cancelled:  # else the case takes no result any more
                 self._performed(attempted)
         if any(kind_of(event) == "timer_fired" for event in turn.learned):
-            self._expire()
+            self._fire()
         self._activities.scheduled(turn)
 
     def _counted(self) -> int:
@@ -135,35 +124,56 @@ class Course:
     def _end_what_is_open(self) -> None:
         for item in self.items:
             if item.done is None:
-                self._stop(item, self.closed)
+                hold(item, self.closed)
                 at = self.closed if item.human or self.history.ended_outside else self._at
                 item.done, item.ended = max(item.ready, at), "cancelled"
 
     # -- the procedure
 
-    def _go(self, procedure: Procedure, then: Then) -> None:
+    def _go(self, procedure: Procedure, then: Callable[[Any], None]) -> None:
         if isinstance(procedure, str):
             self._perform(self._steps[procedure], then)
+        elif isinstance(procedure, Again):
+            step = self._steps[procedure.step]
+            self._perform(step, then, repeats=[item.key for item in self.items if item.step is step][-1])
         elif isinstance(procedure, tuple):
-            left = list(procedure)
-
-            def one_is_done() -> None:
-                left.pop()
-                if not left:
-                    then()
-
-            for one in procedure:
-                self._go(one, one_is_done)
-        elif procedure:
-            first, *rest = procedure
-            self._go(first, lambda: self._go(rest, then))
+            self._go_at_once(procedure, then)
+        elif isinstance(procedure, list):
+            self._go(_one_after_the_other(procedure), then)
         else:
-            then()
+            self._go_next(procedure, None, then)
 
-    def _perform(self, step: Step[Any, Any], then: Then, *, repeats: str | None = None, times: int = 1) -> None:
-        number = 1 + sum(item.step is step for item in self.items)
+    def _go_next(self, procedure: Generator[Any, Any, None], said: Any, then: Callable[[Any], None]) -> None:
+        try:
+            following = procedure.send(said)
+        except StopIteration:
+            then(None)
+        else:
+            self._go(following, lambda answer: self._go_next(procedure, answer, then))
+
+    def _go_at_once(self, procedures: tuple[Procedure, ...], then: Callable[[Any], None]) -> None:
+        left = list(procedures)
+
+        def one_is_done(_: Any) -> None:
+            left.pop()
+            if not left:
+                then(None)
+
+        for one in procedures:
+            self._go(one, one_is_done)
+
+    def _perform(
+        self, step: Step[Any, Any], then: Callable[[Any], None], *, repeats: str | None = None, times: int = 1
+    ) -> None:
+        number = self._times[step.name] = self._times[step.name] + 1
         key = step.name if number == 1 else f"{step.name}-{number}"
-        self.items.append(Item(key, step, self._at, then, repeats, times))
+        if step.votes is None:
+            self.items.append(Item(key, step, self._at, then, repeats, times))
+            return
+        votes = [Item(f"{key}-v{n}", step, self._at, then, repeats, times) for n in range(1, step.votes.of + 1)]
+        for vote in votes:
+            vote.votes = votes
+        self.items += votes
 
     def _route(self, item: Item, code: str, *, business: bool) -> None:
         """Follow the unit's rules; where none is left, the case closes."""
@@ -177,7 +187,7 @@ class Course:
                 if rule.instead:
                     self._perform(rule.instead, item.then)
                 elif rule.repair and item.times <= rule.times:
-                    self._perform(rule.repair, lambda: self._repeat(item))
+                    self._perform(rule.repair, lambda _: self._repeat(item))
 
     def _repeat(self, item: Item) -> None:
         self._perform(item.step, item.then, repeats=item.key, times=item.times + 1)
@@ -203,7 +213,7 @@ class Course:
         item.done = self._at
         if said.code is None:
             item.ended = "done"
-            item.then()
+            item.then(None)
             return
         business = said.code in {exception.code for exception in item.step.raises}
         item.ended, item.code = "exception" if business else "failed", said.code
@@ -214,64 +224,79 @@ class Course:
     def _hear(self, message: Message) -> None:
         """Apply an action, once."""
         said = message.envelope
-        case, _, key = str(said["task_id"]).rpartition("/")
+        key = str(said["task_id"]).rpartition("/")[2]
         item = next((i for i in self.items if i.key == key and i.human and i.done is None), None)
-        taken = message.taken if message.taken is not None else item is not None and self._allowed(item, said)
+        taken = message.taken if message.taken is not None else item is not None and allowed(item, said)
         if not taken or said["action_id"] in self._actions:
             return
-        assert item is not None, f"{case}: {key} was not open"
+        assert item is not None, f"{key} was not open"
         self._actions.add(said["action_id"])
         item.revision += 1
         moment = self._offset(datetime.fromisoformat(said["sent_at"]))
-        getattr(self, f"_{said['action']}")(item, min(max(moment, item.ready), self._at), said)
-        item.acting_for = said.get("acting_for") if item.by else None
+        at = min(max(moment, item.ready), self._at)
+        ACTIONS[said["action"]](item, at, said)
+        if until := said["body"].get("until") if said["action"] == "wait" else None:
+            item.until = self._offset(datetime.fromisoformat(until))
+        if item.done is not None:
+            self._judge(item, at, said)
 
-    def _allowed(self, item: Item, said: Mapping[str, Any]) -> bool:
-        """Whether a case takes a signal: no history says."""
-        return (
-            said["action"] in _FROM
-            and item.state in _FROM[said["action"]]
-            and item.step.role in said["roles"]
-            and item.owner in (None, said["actor"])
-            and item.revision == said["revision"]
-        )
-
-    def _take(self, item: Item, at: int, said: Mapping[str, Any]) -> None:
-        item.claimed = at if item.claimed is None else item.claimed
-        item.owner = item.by = said["actor"]
-
-    def _claim(self, item: Item, at: int, said: Mapping[str, Any]) -> None:
-        self._take(item, at, said)
-
-    def _start(self, item: Item, at: int, said: Mapping[str, Any]) -> None:
-        self._take(item, at, said)
-        item.since = at
-
-    def _stop(self, item: Item, at: int, said: Mapping[str, Any] | None = None) -> None:
-        if item.since is not None:
-            item.worked.append((item.since, max(at, item.since)))
-            item.since = None
-
-    def _release(self, item: Item, at: int, said: Mapping[str, Any]) -> None:
-        self._stop(item, at)
-        item.claimed = item.owner = item.by = None
-
-    def _complete(self, item: Item, at: int, said: Mapping[str, Any]) -> None:
-        self._take(item, at, said)
-        item.untold = not item.worked and item.since is None
-        self._stop(item, at)
-        item.done, item.ended = at, "done"
+    def _judge(self, item: Item, at: int, said: Mapping[str, Any]) -> None:
+        """Go on with what came of a task that a person ended."""
         self._count_as(at)
-        item.then()
+        if item.votes is not None:
+            item.answer = said["body"] if item.ended == "done" else None
+            self._count_votes(item.votes)
+        elif item.ended == "exception":
+            self._route(item, str(item.code), business=True)
+        elif item.ended in ("done", "skipped"):
+            item.then(said["body"] if item.ended == "done" else None)
 
-    def _expire(self) -> None:
+    def _count_votes(self, votes: list[Item]) -> None:
+        """As soon as a quorum agrees, or one meets an exception, the others are asked no more."""
+        step, first = votes[0].step, votes[0]
+        assert step.votes is not None
+        if first.key in self._decided:
+            return
+        answers = [step.gives.model_validate(vote.answer) for vote in votes if vote.answer is not None]
+        agreed = Counter(str(step.votes.on(answer)) for answer in answers)
+        met = next((vote.code for vote in votes if vote.ended == "exception"), None)
+        quorum = any(count >= step.votes.quorum for count in agreed.values())
+        if not met and not quorum and any(vote.done is None for vote in votes):
+            return
+        self._decided.add(first.key)
+        for vote in votes:
+            if vote.done is None:
+                at = self._counted()
+                hold(vote, at)
+                vote.done, vote.ended = max(at, vote.ready), "cancelled"
+        if met or not quorum:
+            self._route(first, met or "no_quorum", business=True)
+        else:
+            first.then(None)
+
+    def _fire(self) -> None:
+        """What is due at a timer: waits that are over, and tasks that expire."""
         for item in self.items:
-            if item.human and item.done is None and item.step.expires:
-                due = item.ready + item.step.expires.span // _ONE
-                if due <= self._at:
-                    self._stop(item, due)
-                    item.done, item.ended = due, "expired"
-                    self._count_as(due)
+            if not item.human or item.done is not None:
+                continue
+            if item.state == "waiting" and item.until is not None and item.until <= self._at:
+                at = max(item.until, item.since or 0)
+                hold(item, at)
+                item.state, item.since = "in_progress", at
+            due = item.ready + item.step.expires.span // _ONE if item.step.expires else None
+            if due is not None and due <= self._at:
+                hold(item, due)
+                item.done, item.ended = due, "expired"
+                self._count_as(due)
+                self._go_on_without(item)
+
+    def _go_on_without(self, item: Item) -> None:
+        """Nobody answered: a default answer, another step, or the end of the case."""
+        if item.step.by_default is not None:
+            item.then(item.step.by_default.model_dump(mode="json"))
+        elif item.step.instead is not None:
+            self.exceptions.append((item.key, "expired", False))
+            self._perform(item.step.instead, item.then)
 
     def _count_as(self, at: int) -> None:
         before = self._judged[1] if self._judged and self._judged[0] == self._at else at
@@ -282,13 +307,6 @@ class Course:
 
 
 _TOLD = "workflow_properties_modified"
-_FROM: Mapping[str, Sequence[str]] = {
-    "claim": ("ready",),
-    "start": ("ready", "claimed"),
-    "stop": ("in_progress",),
-    "release": ("claimed", "in_progress"),
-    "complete": ("ready", "claimed", "in_progress"),
-}
 
 
 def _fits(unit: type[WorkUnit], given: Any) -> bool:

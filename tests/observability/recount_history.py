@@ -4,7 +4,8 @@ Of payloads, the recount reads these fields and no others:
 
 - the start's input: what a unit's procedure goes by (`mood`, `amount`, `subject`);
 - the starter's note: `delay` and `accepted_at`;
-- an action's envelope: `action`, `action_id`, `task_id`, `revision`, `actor`, `roles`, `acting_for`, `sent_at`;
+- an action's envelope: `action`, `action_id`, `task_id`, `revision`, `actor`, `roles`, `acting_for`, `sent_at`, and of
+  its body what is said of the task (`to`, `how`, `until`, `code`) or what the procedure goes by (votes, returns);
 - a performer's own account of an attempt (the metadata of its result, or `timing` beside its error): how long earlier
   attempts took, how long this one waited, and how long it worked; of an inline step the history has no times at all,
   and of a regular one only those of the last attempt;

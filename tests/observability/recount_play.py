@@ -19,6 +19,7 @@ from temporalio.service import RPCError
 from tests.conftest import Bench
 from tests.lab import units
 from tests.lab.messages import envelope
+from tests.lab.people import Council, FourEyes, Silent
 from tests.lab.terms import Crowd, Keyless, Terms
 from tests.lab.units import Inline, Pair, Plain, Ruled
 from tests.observability.recount_units import Billed
@@ -36,9 +37,20 @@ MOODS: Mapping[type[WorkUnit], Sequence[str]] = {
     Terms: ("",),
     Crowd: ("",),
     Keyless: ("",),
+    Council: ("",),
+    FourEyes: ("",),
+    Silent: ("",),
     Billed: ("", "", "unreadable", "unreadable", "odd", "check odd", "check broken", "full"),
 }
+BOSS = "head of tests"
+PEOPLE_ONLY = (Council, FourEyes, Silent)
 PEOPLE = ("ann", "bob", "eve")
+_OF_THE_BOSS = ("assign", "suspend", "cancel")
+_FURTHER: Mapping[str, Sequence[str]] = {
+    "ready": ("assign", "suspend", "skip", "escalate"),
+    "claimed": ("delegate", "resolve", "forward", "assign", "suspend", "escalate", "fail"),
+    "in_progress": ("wait", "wait", "wait", "delegate", "suspend", "suspend", "escalate", "forward", "fail", "skip"),
+}
 _MOVES = 9
 """After so many, people come to an end."""
 _DECISIONS: Sequence[Mapping[str, Any]] = ({"decision": "grant"},) * 3 + ({"decision": "refuse", "reason": "no"},)
@@ -52,6 +64,10 @@ class Player:
     unit: type[WorkUnit]
     mood: str
     dice: random.Random
+
+    def __post_init__(self) -> None:
+        """Choose whether people use signals, or all that the doors offer."""
+        self._by_signal = self.unit not in PEOPLE_ONLY and self.dice.random() < 0.5
 
     async def play(self) -> str:
         """Start a case and act on it until it has closed; the case's id."""
@@ -121,18 +137,20 @@ class Player:
         action = self._action(task, hurry=hurry)
         who = task.owner if task.owner and dice.random() < 0.9 else dice.choice(PEOPLE)
         case = task.id.rpartition("/")[0]
+        now = await self.bench.clock(case)
         sent = envelope(
             task,
             action=action,
             action_id=uuid.uuid4().hex,
             actor=who,
+            roles=[BOSS] if action in _OF_THE_BOSS or task.state == "suspended" else [task.role],
             acting_for=dice.choice([None, None, None, "zoe"]),
             revision=task.revision + (dice.random() < 0.05),
-            sent_at=(await self._sent_at(case, task)).isoformat(),
-            body=self._answer(task) if action == "complete" else {},
+            sent_at=self._sent_at(now, task).isoformat(),
+            body=self._answer(task) if action == "complete" else self._body(action, now),
         )
         for _ in range(2 if dice.random() < 0.1 else 1):
-            if dice.random() < 0.2:
+            if self._by_signal and dice.random() < 0.5:
                 await self._signal(case, sent)
             else:
                 await self._update(sent)
@@ -145,11 +163,30 @@ class Player:
             "claimed": ["start", "start", "release", "complete"],
             "in_progress": ["stop", "release", "complete", "complete"],
         }
+        if task.state in ("waiting", "suspended"):
+            return self.dice.choice(["resume", "resume", "resume", "suspend", "escalate", "fail", "cancel"])
+        if not self._by_signal and self.dice.random() < 0.35:
+            return self.dice.choice(_FURTHER[task.state])
         return self.dice.choice(fits[task.state])
 
-    async def _sent_at(self, case: str, task: Task) -> datetime:
+    def _body(self, action: str, now: datetime) -> dict[str, Any]:
+        """What an action says, beside answers."""
+        because = {"reason": "so it is"}
+        if action in ("assign", "delegate"):
+            return {"to": self.dice.choice(PEOPLE)}
+        if action == "forward":
+            return {"to": self.dice.choice(PEOPLE), **because}
+        if action == "wait":
+            until = now + timedelta(hours=self.dice.uniform(0.1, 5))
+            return {"reason": "customer", "until": until.isoformat() if self.dice.random() < 0.5 else None}
+        if action == "escalate":
+            return {"how": self.dice.choice(["notify_up", "reassign_up"]), **because}
+        if action == "fail":
+            return {"code": "odd"}
+        return because if action in ("release", "resolve", "suspend", "skip", "cancel") else {}
+
+    def _sent_at(self, now: datetime, task: Task) -> datetime:
         """Mostly now; sometimes a while ago; seldom what a wrong clock shows."""
-        now = await self.bench.clock(case)
         chance = self.dice.random()
         if chance < 0.6:
             return now
@@ -160,6 +197,10 @@ class Player:
     def _answer(self, task: Task) -> dict[str, Any]:
         if task.step in ("look_by_hand", "advise_by_hand", "check_by_hand"):
             return {"risk": "high"}
+        if task.step == "prepare":
+            return {"request": "made"}
+        if task.step == "check" and self.dice.random() < 0.4:
+            return {"decision": "refuse", "reason": "again"}
         if task.step in ("mend", "correct"):
             mood = self.dice.choice(["", "unreadable", "odd"])
             return {"request": "mended", "mood": mood}

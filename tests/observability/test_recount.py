@@ -23,9 +23,10 @@ from observability.ledger.store import Ledger
 from observability.ledger.tables import cases, exceptions, steps
 from tests.conftest import ALL, Bench
 from tests.lab import performers
+from tests.lab.people import PEOPLE
 from tests.lab.units import Plain
 from tests.observability import recount_performers
-from tests.observability.recount import PARTS, Counted, recount, report_of
+from tests.observability.recount import PARTS, Counted, joined, recount, report_of
 from tests.observability.recount_history import read
 from tests.observability.recount_play import MOODS, play
 from tests.observability.recount_units import Billed
@@ -34,9 +35,9 @@ from workunits.performs import collect, match
 from workunits.registry import Catalog, Package
 from workunits.testing import Lab
 
-UNITS: tuple[type[WorkUnit], ...] = (*ALL, Billed)
+UNITS: tuple[type[WorkUnit], ...] = (*ALL, *(unit for unit in PEOPLE if unit not in ALL), Billed)
 CATALOG = Catalog([Package("recount", UNITS, ("tests.lab.contracts",), ())])
-SEED, CASES = 20261125, 90
+SEED, CASES = 20261125, 120
 MESSAGES = 4
 """After so many a case goes on as a new run."""
 
@@ -71,10 +72,14 @@ async def take(bench: Bench, ledger: Ledger, wanted: Sequence[str]) -> None:
     assert (await Intake(bench.client, ledger, CATALOG).take(listed)).written == len(wanted)
 
 
-def rows(ledger: Ledger, table: Any) -> list[Mapping[str, Any]]:
+def rows(ledger: Ledger, table: Any) -> Sequence[Mapping[str, Any]]:
     """All rows of a table."""
     with ledger.read() as connection:
-        return [dict(row) for row in connection.execute(table.select()).mappings()]
+        found = [dict(row) for row in connection.execute(table.select()).mappings()]
+    for row in found:
+        if "intervals" in row:
+            row["intervals"] = joined(row["intervals"])
+    return found
 
 
 def differing(counted: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -152,7 +157,9 @@ def test_the_cases_are_of_every_kind(played):
     assert any(case["runs"] > 1 for case in found)
     assert any(case["reworked"] for case in found)
     assert any(case["cost"] for case in found)
-    assert {item.ended for item in items} == {"done", "exception", "failed", "expired", "cancelled"}
+    assert {item.ended for item in items} == {"done", "exception", "failed", "skipped", "expired", "cancelled"}
+    assert any(item.waited for item in items)
+    assert any(item.held for item in items)
     assert all(any(case[f"{part}_us"] for case in found) for part in PARTS if part != "off_hours")
     assert all(any(case[f"handoffs_{kind}"] for case in found) for kind in ("hh", "hm", "mh", "mm"))
 

@@ -5,14 +5,9 @@ The codec itself is `workunits.codec`; the core knows no more of it than how suc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from temporalio.common import RawValue
 
 from .errors import WorkUnitsError
-
-if TYPE_CHECKING:
-    from temporalio.api.common.v1 import Payload
 
 SEALED = b"binary/workunits-sealed"
 """The encoding of a sealed payload. Inside a worker it means: the codec is off, or its key is not in the ring."""
@@ -22,14 +17,9 @@ class MissingKeyError(WorkUnitsError):
     """A payload is sealed with a key that this process does not have; give it the key ring that has it."""
 
 
-def is_sealed(payload: Payload) -> bool:
-    """Whether a payload is still sealed."""
-    return payload.metadata.get("encoding") == SEALED
-
-
 def holds_sealed(*given: object) -> bool:
     """Whether a value among these is still sealed."""
-    return any(isinstance(value, RawValue) and is_sealed(value.payload) for value in given)
+    return any(isinstance(value, RawValue) and value.payload.metadata.get("encoding") == SEALED for value in given)
 
 
 def require_open(*given: object) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from temporalio.common import RawValue
 
 from .errors import BadInput
-from .sealed import is_sealed
+from .sealed import holds_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,7 @@ def read(model: type[M], args: Sequence[Any], *, limit: int = BODY_LIMIT) -> M:
     if len(args) != 1 or not isinstance(args[0], RawValue):
         raise BadInput(f"expected one argument, got {len(args)}", code="bad_body")
     payload = args[0].payload
-    if is_sealed(payload):
+    if holds_sealed(*args):
         raise BadInput("it is sealed with a key that the worker does not have", code="bad_body")
     if payload.metadata.get("encoding") != b"json/plain":
         raise BadInput("expected the encoding json/plain", code="bad_body")

@@ -340,12 +340,17 @@ def upgrade() -> None:
         Column("open", sa.Boolean(), nullable=False),
         Column("revision", sa.Integer(), nullable=False),
         Column("owner", sa.String(length=200), nullable=True),
+        Column("delegator", sa.String(length=200), nullable=True),
+        Column("person", sa.String(length=200), nullable=True),
+        Column("level", sa.Integer(), nullable=False),
+        Column("excluded", sa.JSON(), nullable=False),
         Column("accountable", sa.String(length=120), nullable=True),
         Column("external", sa.Boolean(), nullable=False),
         Column("because", sa.String(length=100), nullable=True),
         Column("ready_at", Moment(), nullable=False),
         Column("expires_at", Moment(), nullable=True),
         Column("due_at", Moment(), nullable=True),
+        Column("warned_at", Moment(), nullable=True),
         Column("done_at", Moment(), nullable=True),
         Column("performer", sa.String(length=200), nullable=True),
         sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name="fk_tasks_case_id", ondelete="CASCADE"),
@@ -353,8 +358,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_tasks_case_id", "tasks", ["case_id"])
     op.create_index("ix_tasks_open_due_at_task_id", "tasks", ["open", "due_at", "task_id"])
-    op.create_index("ix_tasks_open_owner_due_at_task_id", "tasks", ["open", "owner", "due_at", "task_id"])
-    op.create_index("ix_tasks_open_role_due_at_task_id", "tasks", ["open", "role", "due_at", "task_id"])
+    by_key = {"business_key": "text_pattern_ops"}
+    op.create_index("ix_tasks_open_business_key", "tasks", ["open", "business_key"], postgresql_ops=by_key)
+    op.create_index("ix_tasks_open_level", "tasks", ["open", "level"])
+    for who in ("owner", "role"):
+        columns = ["open", who, "unit", "step", "due_at", "task_id"]
+        op.create_index(f"ix_tasks_{'_'.join(columns)}", "tasks", columns)
+    op.create_index("ix_tasks_open_person", "tasks", ["open", "person"])
     _only_ever_add("audit")
 
 

@@ -1,0 +1,269 @@
+"""Lists of open tasks from the ledger, the most urgent first, one page at a time, served by its indexes.
+
+Slack is due − now − the usual work time of the step, so within one step it is the order of the due times, and an index
+has that. A list is merged from one short scan for each step; nothing is counted, skipped or sorted as a whole.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, literal, or_, select, tuple_, union_all
+
+from inbox.touch import Touch, TouchTimes
+from inbox.wanted import NEVER, Place, TaskPage, TaskRow, Viewer, Wanted, check, cursor_of
+from observability.ledger.store import Ledger
+from observability.ledger.tables import tasks
+from workunits.registry import Catalog
+
+FEW = 500
+"""So many tasks are sorted as they are; more are merged from scans."""
+_KINDS_KEPT = 1.0
+"""Seconds for which the kinds of open tasks are kept: a new one is seen within two."""
+_COLUMNS = [
+    tasks.c[name]
+    for name in (
+        *("task_id", "case_id", "unit", "business_key", "step", "role", "state", "revision", "owner", "delegator"),
+        *("person", "accountable", "level", "external", "because", "ready_at", "expires_at", "due_at", "warned_at"),
+        "excluded",
+    )
+]
+_PLACE = (tasks.c.task_id, tasks.c.due_at, tasks.c.unit, tasks.c.step)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Open tasks of one step that are for one role."""
+
+    role: str
+    unit: str
+    step: str
+
+
+class Listing:
+    """Lists of open tasks."""
+
+    def __init__(self, ledger: Ledger, catalog: Catalog) -> None:
+        """Use a ledger."""
+        self._ledger = ledger
+        self.touch = TouchTimes(catalog)
+        self._kinds: list[Kind] = []
+        self._kinds_until = 0.0
+
+    def page(self, wanted: Wanted, viewer: Viewer, now: datetime) -> TaskPage:
+        """One page of a list.
+
+        Raises:
+            BadInput: what is wanted does not fit.
+            LedgerUnavailableError.
+        """
+        after = check(wanted)
+        with self._ledger.read() as connection:
+            touch = self.touch.read(connection)
+            places = self._places(connection, wanted, viewer, _Reach(touch, after, now, wanted.limit + 1))
+            chosen = places[: wanted.limit]
+            rows = _rows(connection, [place.task for place in chosen], touch)
+        more = cursor_of(chosen[-1]) if len(places) > wanted.limit else None
+        return TaskPage(tuple(rows), more, now)
+
+    def rows(self, ids: Sequence[str]) -> list[TaskRow]:
+        """Open tasks by their ids, the most urgent first.
+
+        Raises:
+            LedgerUnavailableError.
+        """
+        with self._ledger.read() as connection:
+            return _rows(connection, ids, self.touch.read(connection))
+
+    def _places(self, connection: Connection, wanted: Wanted, viewer: Viewer, reach: _Reach) -> list[Place]:
+        """The first places of a list after the cursor, one more than a page."""
+        filters = [tasks.c.open, *_filters(wanted, viewer, reach)]
+        if wanted.scope == "mine" or wanted.search:
+            narrow = [*filters, _scope(wanted, viewer)]
+            found = connection.execute(select(*_PLACE).where(*narrow).limit(FEW + 1)).all()
+            if len(found) <= FEW:
+                return reach.first(found)
+        arms = [select(*_PLACE).where(*filters, arm) for arm in _elsewhere(wanted, viewer)]
+        few = [row for arm in arms for row in connection.execute(arm.limit(FEW))]
+        scans = list(self._scans(connection, wanted, viewer, filters, reach))
+        many = connection.execute(union_all(*scans)).all() if scans else []
+        return reach.first([*few, *many])
+
+    def _scans(
+        self,
+        connection: Connection,
+        wanted: Wanted,
+        viewer: Viewer,
+        filters: Sequence[ColumnElement[bool]],
+        reach: _Reach,
+    ) -> Iterator[Any]:
+        """One scan of an index for each kind of open task that the list may hold."""
+        kinds = [kind for kind in self._known_kinds(connection) if _may_hold(kind, wanted, viewer)]
+        for number, (unit, step, who) in enumerate(_scanned(kinds, wanted, viewer)):
+            ahead = reach.after_in(unit, step)
+            scan = (
+                select(*_PLACE)
+                .where(*filters, who, tasks.c.unit == unit, tasks.c.step == step, *ahead)
+                .order_by(tasks.c.due_at, tasks.c.task_id)
+                .limit(reach.limit)
+                .subquery(f"s{number}")
+            )
+            yield select(scan)
+
+    def _known_kinds(self, connection: Connection) -> list[Kind]:
+        """The kinds of open tasks, found by leaps along the index rather than by reading it."""
+        if time.monotonic() >= self._kinds_until:
+            self._kinds = list(_leap(connection))
+            self._kinds_until = time.monotonic() + _KINDS_KEPT
+        return self._kinds
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """How far a page reaches: from where, how many, as of when."""
+
+    touch: Touch
+    after: Place | None
+    now: datetime
+    limit: int
+
+    def usual(self, unit: str, step: str) -> timedelta:
+        return self.touch.get((unit, step), timedelta(0))
+
+    def first(self, found: Iterable[Row[Any]]) -> list[Place]:
+        """The first places, each once."""
+        there = {
+            row.task_id: Place(row.due_at - self.usual(row.unit, row.step) if row.due_at else NEVER, row.task_id)
+            for row in found
+        }
+        ahead = (place for place in there.values() if self.after is None or self.after < place)
+        return heapq.nsmallest(self.limit, ahead)
+
+    def after_in(self, unit: str, step: str) -> list[ColumnElement[bool]]:
+        """What of one step comes after the cursor, in terms of its index."""
+        if self.after is None:
+            return []
+        if self.after.at == NEVER:
+            return [tasks.c.due_at.is_(None), tasks.c.task_id > self.after.task]
+        due = literal(self.after.at + self.usual(unit, step), tasks.c.due_at.type)
+        here = tuple_(tasks.c.due_at, tasks.c.task_id) > tuple_(due, literal(self.after.task))
+        return [here]
+
+
+def _scanned(kinds: Sequence[Kind], wanted: Wanted, viewer: Viewer) -> list[tuple[str, str, ColumnElement[bool]]]:
+    """Unit and step of each scan, and whose tasks it reads."""
+    if wanted.scope == "mine":
+        steps = dict.fromkeys((kind.unit, kind.step) for kind in kinds)
+        return [(*step, tasks.c.owner == name) for step in steps for name in viewer.names]
+    if wanted.scope == "unclaimed":
+        steps = dict.fromkeys((kind.unit, kind.step) for kind in kinds)
+        nobodys = and_(tasks.c.owner.is_(None), tasks.c.role.in_(sorted(viewer.roles)))
+        return [(*step, nobodys) for step in steps]
+    return [(kind.unit, kind.step, tasks.c.role == kind.role) for kind in kinds]
+
+
+def _may_hold(kind: Kind, wanted: Wanted, viewer: Viewer) -> bool:
+    """Whether a list may hold tasks of a kind."""
+    if viewer.within is not None and kind.unit not in viewer.within:
+        return False
+    if wanted.unit not in (None, kind.unit) or wanted.role not in (None, kind.role):
+        return False
+    if wanted.scope == "mine":
+        return True
+    return kind.role in viewer.roles or (wanted.scope == "all" and kind.unit in viewer.units)
+
+
+def _filters(wanted: Wanted, viewer: Viewer, reach: _Reach) -> Iterator[ColumnElement[bool]]:
+    if viewer.within is not None:
+        yield tasks.c.unit.in_(sorted(viewer.within))
+    for name in ("unit", "role", "state"):
+        value = getattr(wanted, name)
+        if value is not None:
+            yield tasks.c[name] == value
+    if wanted.late == "overdue":
+        yield tasks.c.due_at <= reach.now
+    if wanted.late == "at_risk":
+        soon = (
+            and_(tasks.c.unit == unit, tasks.c.step == step, tasks.c.due_at <= reach.now + usual)
+            for (unit, step), usual in reach.touch.items()
+        )
+        yield and_(tasks.c.due_at > reach.now, or_(tasks.c.warned_at.is_not(None), *soon))
+    if wanted.search:
+        yield _begins(wanted.search)
+
+
+def _begins(search: str) -> ColumnElement[bool]:
+    """Keys that begin with a text: as a range for SQLite's index, as a pattern for PostgreSQL's."""
+    key = tasks.c.business_key
+    return and_(
+        key.startswith(search, autoescape=True),
+        or_(key >= search, literal(False)),  # noqa: FBT003 - SQL's own word
+    )
+
+
+def _scope(wanted: Wanted, viewer: Viewer) -> ColumnElement[bool]:
+    """Whose tasks a scope is about, as one condition."""
+    own = tasks.c.owner.in_(viewer.names)
+    if wanted.scope == "mine":
+        return own
+    roles = sorted(viewer.roles)
+    takes = or_(
+        tasks.c.role.in_(roles),
+        tasks.c.person.in_(viewer.names),
+        and_(tasks.c.level > 0, tasks.c.accountable.in_(roles)),
+    )
+    if wanted.scope == "groups":
+        return takes
+    if wanted.scope == "unclaimed":
+        return and_(takes, tasks.c.owner.is_(None))
+    return or_(takes, own, tasks.c.unit.in_(sorted(viewer.units)))
+
+
+def _elsewhere(wanted: Wanted, viewer: Viewer) -> Iterator[ColumnElement[bool]]:
+    """What a scope holds beside the tasks of its roles and units: passed on to a person, or gone up; always few."""
+    if wanted.scope == "mine":
+        return
+    free = [tasks.c.owner.is_(None)] if wanted.scope == "unclaimed" else []
+    yield and_(tasks.c.person.in_(viewer.names), *free)
+    if viewer.roles:
+        yield and_(tasks.c.level > 0, tasks.c.accountable.in_(sorted(viewer.roles)), *free)
+    if wanted.scope == "all":
+        yield tasks.c.owner.in_(viewer.names)
+
+
+def _leap(connection: Connection) -> Iterator[Kind]:
+    last = Kind("", "", "")
+    while True:
+        ahead = tuple_(tasks.c.role, tasks.c.unit, tasks.c.step) > tuple_(
+            literal(last.role), literal(last.unit), literal(last.step)
+        )
+        following = (
+            select(tasks.c.role, tasks.c.unit, tasks.c.step)
+            .where(tasks.c.open, ahead)
+            .order_by(tasks.c.role, tasks.c.unit, tasks.c.step)
+            .limit(1)
+        )
+        row = connection.execute(following).one_or_none()
+        if row is None:
+            return
+        last = Kind(row.role, row.unit, row.step)
+        yield last
+
+
+def _rows(connection: Connection, ids: Sequence[str], touch: Touch) -> list[TaskRow]:
+    if not ids:
+        return []
+    found = connection.execute(select(*_COLUMNS).where(tasks.c.task_id.in_(ids), tasks.c.open))
+    made = (_row(dict(row), touch) for row in found.mappings())
+    return sorted(made, key=lambda row: row.place)
+
+
+def _row(row: dict[str, Any], touch: Touch) -> TaskRow:
+    excluded = tuple(row.pop("excluded"))
+    usual = touch.get((row["unit"], row["step"]), timedelta(0))
+    return TaskRow(key=row.pop("business_key"), excluded=excluded, touch=usual, **row)

@@ -1,0 +1,237 @@
+"""How a refusal is said: RFC 9457 documents and pages, for every error that a request can meet."""
+
+from __future__ import annotations
+
+import html
+import http
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from temporalio.service import RPCError, RPCStatusCode
+
+from observability.ledger.store import LedgerUnavailableError
+from workunits.client import UnknownCaseError
+from workunits.core.errors import BadInput, Refused, WorkUnitsError
+from workunits.registry import UnknownUnitError
+
+API = "/api/"
+"""Where every answer is for machines."""
+NOT_YOURS = "there is no such thing, or it is not yours to see"
+"""Said in both cases alike, so that nobody learns which one it is."""
+_OF_CODE = {
+    "action_id_reused": 409,
+    "bad_body": 400,
+    "closed": 409,
+    "excluded": 403,
+    "expired": 409,
+    "invalid_field": 422,
+    "no_worker": 503,
+    "not_allowed": 403,
+    "not_candidate": 403,
+    "not_owner": 403,
+    "sign_off": 403,
+    "stale_revision": 412,
+    "too_large": 413,
+    "unknown_action": 404,
+    "unknown_task": 404,
+    "wrong_state": 409,
+}
+_GONE = (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT)
+log = logging.getLogger("workunits.inbox")
+
+
+class Problem(Exception):
+    """A refusal, as `application/problem+json` or as a page, whichever is asked for."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        field: str = "",
+        errors: Sequence[Mapping[str, str]] = (),
+        **more: Any,
+    ) -> None:
+        """Say what is wrong and what to do; never a value that came from outside.
+
+        Args:
+            status: The HTTP status.
+            code: For machines, in snake_case.
+            detail: For people, one sentence.
+            field: Which field it is about.
+            errors: Each misfit, as `field` and `detail`.
+            more: Further members of the document, such as `revision` or `retry_after` (seconds; also a header).
+        """
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.field = field
+        self.errors = tuple(errors)
+        self.more = more
+        super().__init__(detail)
+
+    @property
+    def title(self) -> str:
+        """What the status means."""
+        return http.HTTPStatus(self.status).phrase
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The document of RFC 9457."""
+        said: dict[str, Any] = {
+            "type": f"urn:workunits:problem:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
+        if self.field:
+            said["field"] = self.field
+        if self.errors:
+            said["errors"] = [dict(error) for error in self.errors]
+        return said | self.more
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that belong to it."""
+        found = {"Retry-After": str(self.more["retry_after"])} if "retry_after" in self.more else {}
+        if self.status == http.HTTPStatus.UNAUTHORIZED:
+            found["WWW-Authenticate"] = 'Bearer realm="workunits"'
+        return found
+
+
+def not_yours() -> Problem:
+    """What is said of something that is not there, and of something that is not the actor's to see."""
+    return Problem(404, "not_found", NOT_YOURS)
+
+
+def problem_of(error: WorkUnitsError | RPCError) -> Problem:
+    """What an error of the library means for whoever sent the request."""
+    if isinstance(error, UnknownCaseError):
+        return not_yours()
+    if isinstance(error, UnknownUnitError):
+        return Problem(404, "unknown_unit", str(error))
+    if isinstance(error, BadInput):
+        return Problem(_OF_CODE.get(error.code, 422), error.code, str(error), field=error.field)
+    if isinstance(error, Refused):
+        status = _OF_CODE.get(error.code, 409)
+        return not_yours() if error.code == "unknown_task" else Problem(status, error.code, str(error))
+    if isinstance(error, LedgerUnavailableError):
+        return Problem(503, "ledger_unavailable", "the ledger does not answer now; try again shortly", retry_after=5)
+    if isinstance(error, RPCError):
+        if error.status in _GONE:
+            return not_yours()
+        return Problem(503, "engine_unavailable", "the engine does not answer now; try again shortly", retry_after=5)
+    return Problem(500, "unexpected", "this should not happen; the log says more")
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person in a browser asks."""
+    return not request.url.path.startswith(API) and "text/html" in request.headers.get("accept", "")
+
+
+def respond(request: Request, problem: Problem) -> Response:
+    """Say it: as a page to a browser, as a document to everybody else; who is not logged in is led to the login."""
+    if not wants_page(request):
+        headers = problem.headers
+        return JSONResponse(problem.document, problem.status, headers, media_type="application/problem+json")
+    if problem.code == "login_required":
+        return _to_login(request)
+    page: Any = getattr(request.app.state, "problem_page", plain_page)
+    response: Response = page(request, problem)
+    response.headers.update(problem.headers)
+    return response
+
+
+def plain_page(request: Request, problem: Problem) -> Response:
+    """The page of a problem, where the pages are not installed."""
+    del request
+    errors = "".join(
+        f"<li>{html.escape(error.get('field', ''))}: {html.escape(error.get('detail', ''))}</li>"
+        for error in problem.errors
+    )
+    body = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{problem.title}</title></head>'
+        f"<body><main><h1>{problem.title}</h1><p>{html.escape(problem.detail)}</p>"
+        f'{f"<ul>{errors}</ul>" if errors else ""}<p><a href="/">To the inbox</a></p></main></body></html>'
+    )
+    return HTMLResponse(body, problem.status)
+
+
+def _to_login(request: Request) -> Response:
+    safe = request.method == "GET"
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    if request.headers.get("hx-request") == "true":
+        current = request.headers.get("hx-current-url", "")
+        here = "/" + current.partition("://")[2].partition("/")[2]
+        target = f"/login?next={quote(here, safe='')}"
+        return Response(status_code=401, headers={"HX-Redirect": target})
+    return RedirectResponse(f"/login?next={quote(here if safe else '/', safe='')}", 303)
+
+
+def install(app: FastAPI) -> None:
+    """Replace FastAPI's own handlers, which repeat what was sent."""
+    for kind, handler in (
+        (Problem, _said),
+        (RequestValidationError, _misfit),
+        (HTTPException, _plain),
+        (WorkUnitsError, _of_library),
+        (RPCError, _of_library),
+    ):
+        app.add_exception_handler(kind, handler)
+
+
+async def _said(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 - registered for it
+    return respond(request, error)
+
+
+async def _misfit(request: Request, error: Exception) -> Response:
+    """What was sent does not fit: where, and what was expected."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
+    faults = error.errors()
+    if any(fault["type"] == "json_invalid" for fault in faults):
+        return respond(request, Problem(400, "bad_body", "not JSON (UTF-8, at most 32 levels deep)"))
+    errors = [{"field": _path(fault["loc"]), "detail": _expected(fault)} for fault in faults[:20]]
+    first = errors[0]
+    detail = f"{first['field']}: {first['detail']}" + (f"; and {len(faults) - 1} more" if len(faults) > 1 else "")
+    return respond(request, Problem(422, "invalid_field", detail, field=first["field"], errors=errors))
+
+
+async def _plain(request: Request, error: Exception) -> Response:
+    """No such path, no such method, and what else the framework refuses."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+    status = error.status_code
+    said = {404: ("not_found", NOT_YOURS), 405: ("method_not_allowed", "that is not done here; see /api/v1/openapi.json")}
+    code, detail = said.get(status, ("refused", f"{http.HTTPStatus(status).phrase.lower()}"))
+    response = respond(request, Problem(status, code, detail))
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _of_library(request: Request, error: Exception) -> Response:
+    assert isinstance(error, WorkUnitsError | RPCError)  # noqa: S101 - registered for them
+    problem = problem_of(error)
+    if problem.status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("%s %s: %s", request.method, request.url.path[:200], type(error).__name__)
+    return respond(request, problem)
+
+
+def _path(loc: Sequence[int | str]) -> str:
+    """The field's path, without the part that says where it was looked for; keys of the sender are cut."""
+    return ".".join(str(part)[:60] for part in loc[1:]) or str(loc[0] if loc else "body")
+
+
+def _expected(fault: Mapping[str, Any]) -> str:
+    """What was expected, in pydantic's words; those that would repeat the value are replaced."""
+    if fault["type"] in ("union_tag_invalid", "value_error", "assertion_error"):
+        return "it does not fit; see the schema in /api/v1/openapi.json"
+    message: str = fault["msg"]
+    return message

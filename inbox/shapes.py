@@ -1,0 +1,194 @@
+"""What an answer is made of, read from its JSON schema: a tree of shapes that forms and data views follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+Kind = Literal[
+    "text",
+    "long",
+    "integer",
+    "number",
+    "money",
+    "yes_no",
+    "choice",
+    "date",
+    "datetime",
+    "time",
+    "group",
+    "list",
+    "many",
+    "either",
+    "fixed",
+    "json",
+]
+"""`many`: any of several choices. `either`: one of several groups. `fixed`: always the same. `json`: none of these."""
+
+_LONG_FROM = 250
+"""Letters from which on a text gets a field of several lines."""
+_LONG_NAMES = ("reason", "note", "comment", "summary", "details", "description", "message", "explanation")
+_DEEPEST = 8
+_SCALARS: dict[str, Kind] = {"integer": "integer", "number": "number", "boolean": "yes_no", "string": "text"}
+_FORMATS: dict[str, Kind] = {"date": "date", "date-time": "datetime", "time": "time", "multiline": "long"}
+_DECISIONS = ("decision", "verdict", "outcome", "answer", "result")
+_FEWEST, _MOST = 2, 6
+"""Allowed decisions that fit on buttons."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One value of an answer."""
+
+    kind: Kind
+    name: str = ""
+    label: str = ""
+    hint: str = ""
+    required: bool = True
+    """It has no default and has to be said."""
+    nullable: bool = False
+    """It may be nothing."""
+    default: Any = None
+    choices: tuple[str | int, ...] = ()
+    inside: tuple[Shape, ...] = ()
+    """A group's fields, what a list repeats, or the groups of an `either`."""
+    longest: int | None = None
+    fewest: int = 0
+    most: int | None = None
+    least: float | None = None
+    greatest: float | None = None
+    pattern: str = ""
+    exact: bool = False
+    """A decimal number, which travels as text so that no digit is lost."""
+
+
+def shape_of(schema: Mapping[str, Any]) -> Shape:
+    """Read the schema of an answer, as pydantic makes it."""
+    return _read(schema, schema.get("$defs", {}), "", _DEEPEST)
+
+
+def decision_of(shape: Shape) -> Shape | None:
+    """The field whose few values are the allowed decisions, which become buttons; None when there is none."""
+    fits = [
+        field
+        for field in shape.inside
+        if field.kind == "choice" and field.required and not field.nullable and _FEWEST <= len(field.choices) <= _MOST
+    ]
+    named = [field for field in fits if field.name in _DECISIONS]
+    return named[0] if named else fits[0] if len(fits) == 1 else None
+
+
+def words(name: str) -> str:
+    """A name of code as people write it: `monthly_income` becomes `Monthly income`."""
+    said = name.replace("_", " ").replace("-", " ").strip()
+    return said[:1].upper() + said[1:]
+
+
+def _read(schema: Any, defs: Mapping[str, Any], name: str, deep: int) -> Shape:
+    schema = _resolved(schema, defs)
+    made = _kind(schema, defs, name, deep)
+    return replace(
+        made,
+        name=name,
+        label=words(name) if name else str(schema.get("title", "")),
+        hint=str(schema.get("description", "")) if name else "",
+        default=schema.get("default", made.default),
+    )
+
+
+def _resolved(schema: Any, defs: Mapping[str, Any]) -> dict[str, Any]:
+    """Follow references and single `allOf`s; what stands beside a reference wins over what it names."""
+    found = dict(schema) if isinstance(schema, Mapping) else {}
+    for _ in range(_DEEPEST):
+        if "$ref" in found:
+            target = defs.get(str(found.pop("$ref")).rpartition("/")[2], {})
+        elif isinstance(found.get("allOf"), list) and len(found["allOf"]) == 1:
+            target = found.pop("allOf")[0]
+        else:
+            break
+        found = {**target, **found}
+    return found
+
+
+def _kind(schema: dict[str, Any], defs: Mapping[str, Any], name: str, deep: int) -> Shape:
+    if deep == 0:
+        return Shape("json")
+    if "const" in schema:
+        return Shape("fixed", default=schema["const"])
+    if "enum" in schema:
+        return Shape("choice", choices=tuple(value for value in schema["enum"] if isinstance(value, str | int)))
+    options = schema.get("anyOf") or schema.get("oneOf")
+    if options:
+        return _one_of(schema, [_resolved(option, defs) for option in options], defs, name, deep)
+    said = schema.get("type")
+    if said == "object":
+        return _group(schema, defs, deep)
+    if said == "array":
+        return _list(schema, defs, deep)
+    if said in _SCALARS:
+        return _scalar(schema, name, _SCALARS[str(said)])
+    return Shape("json")
+
+
+def _one_of(
+    schema: dict[str, Any], options: Sequence[dict[str, Any]], defs: Mapping[str, Any], name: str, deep: int
+) -> Shape:
+    some = [option for option in options if option.get("type") != "null"]
+    nullable = len(some) < len(options)
+    if len(some) == 1:
+        return replace(_read({**some[0], **_beside(schema)}, defs, name, deep), nullable=nullable)
+    types = {str(option.get("type")) for option in some}
+    if types == {"number", "string"}:  # how pydantic says `Decimal`
+        number = next(option for option in some if option.get("type") == "number")
+        return replace(_scalar(number, name, "number"), exact=True, nullable=nullable)
+    if types == {"object"}:
+        groups = tuple(replace(_read(o, defs, "", deep - 1), label=str(o.get("title", ""))) for o in some)
+        return Shape("either", inside=groups, nullable=nullable)
+    return Shape("json", nullable=nullable)
+
+
+def _beside(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: schema[key] for key in ("description", "default", "title") if key in schema}
+
+
+def _group(schema: dict[str, Any], defs: Mapping[str, Any], deep: int) -> Shape:
+    properties = schema.get("properties")
+    if not isinstance(properties, Mapping):
+        # Without fields it is either nothing at all, or anything.
+        return Shape("group") if properties is None and schema.get("additionalProperties") is False else Shape("json")
+    needed = schema.get("required", [])
+    fields = tuple(
+        replace(_read(inner, defs, str(name), deep - 1), required=name in needed) for name, inner in properties.items()
+    )
+    kinds = {field.name: field.kind for field in fields}
+    return Shape("money" if kinds == {"minor": "integer", "currency": "text"} else "group", inside=fields)
+
+
+def _list(schema: dict[str, Any], defs: Mapping[str, Any], deep: int) -> Shape:
+    item = _read(schema.get("items", {}), defs, "", deep - 1)
+    if "prefixItems" in schema:
+        return Shape("json")
+    limits: dict[str, Any] = {"fewest": int(schema.get("minItems", 0)), "most": schema.get("maxItems")}
+    if item.kind == "choice" and schema.get("uniqueItems"):
+        return Shape("many", choices=item.choices, **limits)
+    return Shape("list", inside=(item,), **limits)
+
+
+def _scalar(schema: dict[str, Any], name: str, kind: Kind) -> Shape:
+    if kind == "text":
+        kind = _FORMATS.get(str(schema.get("format", "")), kind)
+        longest = schema.get("maxLength")
+        named = any(part in _LONG_NAMES for part in name.split("_"))
+        if kind == "text" and ((longest or 0) >= _LONG_FROM or (named and not longest)) and "pattern" not in schema:
+            kind = "long"
+        return Shape(kind, longest=longest, fewest=int(schema.get("minLength", 0)), pattern=schema.get("pattern", ""))
+    return Shape(
+        kind,
+        least=_bound(schema, "minimum", "exclusiveMinimum"),
+        greatest=_bound(schema, "maximum", "exclusiveMaximum"),
+    )
+
+
+def _bound(schema: Mapping[str, Any], *names: str) -> float | None:
+    return next((float(schema[name]) for name in names if isinstance(schema.get(name), int | float)), None)
