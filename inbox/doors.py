@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from inbox.directory import Directory
 from inbox.limits import Limits
+from inbox.oidc import Provider
+from inbox.sessions import Ended
 from inbox.tokens import Tokens
 from observability.ledger.store import Ledger
 from workunits.client import Cases
@@ -16,8 +17,6 @@ from workunits.registry import Catalog
 
 if TYPE_CHECKING:
     from inbox.journal import Journal
-    from inbox.oidc import Provider
-    from inbox.sessions import Ended
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,6 @@ class Doors:
     """Temporal's page, for links; empty when there is none."""
     traces: str = ""
     """A URL with `{trace_id}`, for links to a trace; empty when there is none."""
-    extra: Mapping[str, str] = field(default_factory=dict)
-    """Further settings of parts that this program does not know."""
 
     @property
     def secure(self) -> bool:

@@ -56,11 +56,11 @@ class Guard:
         answer = _Answer(send, self._headers, request)
         try:
             self._check(request)
-            body = b"" if request.method in _SAFE else await _read(request, receive)
+            body = b"" if is_safe(request) else await _read(request, receive)
             if body is None:
                 return  # whoever sent it has gone
             _check_body(request, body)
-            replayed = receive if request.method in _SAFE else _replay(body, receive)
+            replayed = receive if is_safe(request) else _replay(body, receive)
             await self._app(scope, replayed, answer)
         except Problem as problem:
             await respond(request, problem)(scope, receive, answer)
@@ -83,7 +83,7 @@ class Guard:
         if request.headers.get("host", "") not in self._hosts and request.url.path != HEALTH:
             raise Problem(421, "wrong_host", "this is not the name of the inbox; see WORKUNITS_INBOX_URL")
         _check_path(request)
-        if request.method not in _SAFE and not has_token(request):
+        if not is_safe(request) and not has_token(request):
             self._check_origin(request)
 
     def _check_origin(self, request: Request) -> None:
@@ -122,6 +122,11 @@ class _Answer:
 def too_many(wait: int) -> Problem:
     """Too much at once."""
     return Problem(429, "too_many_requests", f"that is too much at once; try again in {wait} s", retry_after=wait)
+
+
+def is_safe(request: Request) -> bool:
+    """Whether it only looks."""
+    return request.method in _SAFE
 
 
 def has_token(request: Request) -> bool:

@@ -1,6 +1,6 @@
 """Lists of open tasks from the ledger, the most urgent first, one page at a time, served by its indexes.
 
-Slack is due − now − the usual work time of the step, so within one step it is the order of the due times, and an index
+Slack is due - now - the usual work time of the step, so within one step it is the order of the due times, and an index
 has that. A list is merged from one short scan for each step; nothing is counted, skipped or sorted as a whole.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, literal, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Connection, and_, false, literal, or_, select, tuple_, union_all
 
 from inbox.touch import Touch, TouchTimes
 from inbox.wanted import NEVER, Place, TaskPage, TaskRow, Viewer, Wanted, check, cursor_of
@@ -23,6 +23,8 @@ from workunits.registry import Catalog
 
 FEW = 500
 """So many tasks are sorted as they are; more are merged from scans."""
+_LAST = "\U0010ffff"
+"""Sorts behind every character of a key."""
 _KINDS_KEPT = 1.0
 """Seconds for which the kinds of open tasks are kept: a new one is seen within two."""
 _COLUMNS = [
@@ -65,7 +67,8 @@ class Listing:
         after = check(wanted)
         with self._ledger.read() as connection:
             touch = self.touch.read(connection)
-            places = self._places(connection, wanted, viewer, _Reach(touch, after, now, wanted.limit + 1))
+            reach = _Reach(touch, after, now, wanted.limit + 1, self._ledger.sqlite)
+            places = self._places(connection, wanted, viewer, reach)
             chosen = places[: wanted.limit]
             rows = _rows(connection, [place.task for place in chosen], touch)
         more = cursor_of(chosen[-1]) if len(places) > wanted.limit else None
@@ -108,7 +111,7 @@ class Listing:
             ahead = reach.after_in(unit, step)
             scan = (
                 select(*_PLACE)
-                .where(*filters, who, tasks.c.unit == unit, tasks.c.step == step, *ahead)
+                .where(*filters, who, tasks.c.unit == unit, tasks.c.step == step, tasks.c.due_at.is_not(None), *ahead)
                 .order_by(tasks.c.due_at, tasks.c.task_id)
                 .limit(reach.limit)
                 .subquery(f"s{number}")
@@ -131,11 +134,12 @@ class _Reach:
     after: Place | None
     now: datetime
     limit: int
+    sqlite: bool
 
     def usual(self, unit: str, step: str) -> timedelta:
         return self.touch.get((unit, step), timedelta(0))
 
-    def first(self, found: Iterable[Row[Any]]) -> list[Place]:
+    def first(self, found: Iterable[Any]) -> list[Place]:
         """The first places, each once."""
         there = {
             row.task_id: Place(row.due_at - self.usual(row.unit, row.step) if row.due_at else NEVER, row.task_id)
@@ -149,7 +153,7 @@ class _Reach:
         if self.after is None:
             return []
         if self.after.at == NEVER:
-            return [tasks.c.due_at.is_(None), tasks.c.task_id > self.after.task]
+            return [false()]
         due = literal(self.after.at + self.usual(unit, step), tasks.c.due_at.type)
         here = tuple_(tasks.c.due_at, tasks.c.task_id) > tuple_(due, literal(self.after.task))
         return [here]
@@ -194,16 +198,13 @@ def _filters(wanted: Wanted, viewer: Viewer, reach: _Reach) -> Iterator[ColumnEl
         )
         yield and_(tasks.c.due_at > reach.now, or_(tasks.c.warned_at.is_not(None), *soon))
     if wanted.search:
-        yield _begins(wanted.search)
+        yield _begins(wanted.search, sqlite=reach.sqlite)
 
 
-def _begins(search: str) -> ColumnElement[bool]:
+def _begins(search: str, *, sqlite: bool) -> ColumnElement[bool]:
     """Keys that begin with a text: as a range for SQLite's index, as a pattern for PostgreSQL's."""
     key = tasks.c.business_key
-    return and_(
-        key.startswith(search, autoescape=True),
-        or_(key >= search, literal(False)),  # noqa: FBT003 - SQL's own word
-    )
+    return and_(key >= search, key < search + _LAST) if sqlite else key.startswith(search, autoescape=True)
 
 
 def _scope(wanted: Wanted, viewer: Viewer) -> ColumnElement[bool]:
@@ -225,7 +226,8 @@ def _scope(wanted: Wanted, viewer: Viewer) -> ColumnElement[bool]:
 
 
 def _elsewhere(wanted: Wanted, viewer: Viewer) -> Iterator[ColumnElement[bool]]:
-    """What a scope holds beside the tasks of its roles and units: passed on to a person, or gone up; always few."""
+    """What no scan finds: tasks that are due at no time, were passed on to a person, or have gone up; always few."""
+    yield and_(tasks.c.due_at.is_(None), _scope(wanted, viewer))
     if wanted.scope == "mine":
         return
     free = [tasks.c.owner.is_(None)] if wanted.scope == "unclaimed" else []

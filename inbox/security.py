@@ -114,22 +114,25 @@ def not_yours() -> Problem:
 
 def problem_of(error: WorkUnitsError | RPCError) -> Problem:
     """What an error of the library means for whoever sent the request."""
-    if isinstance(error, UnknownCaseError):
-        return not_yours()
-    if isinstance(error, UnknownUnitError):
-        return Problem(404, "unknown_unit", str(error))
-    if isinstance(error, BadInput):
-        return Problem(_OF_CODE.get(error.code, 422), error.code, str(error), field=error.field)
-    if isinstance(error, Refused):
-        status = _OF_CODE.get(error.code, 409)
-        return not_yours() if error.code == "unknown_task" else Problem(status, error.code, str(error))
-    if isinstance(error, LedgerUnavailableError):
-        return Problem(503, "ledger_unavailable", "the ledger does not answer now; try again shortly", retry_after=5)
-    if isinstance(error, RPCError):
-        if error.status in _GONE:
-            return not_yours()
-        return Problem(503, "engine_unavailable", "the engine does not answer now; try again shortly", retry_after=5)
-    return Problem(500, "unexpected", "this should not happen; the log says more")
+    match error:
+        case UnknownCaseError():
+            problem = not_yours()
+        case UnknownUnitError():
+            problem = Problem(404, "unknown_unit", str(error))
+        case BadInput():
+            problem = Problem(_OF_CODE.get(error.code, 422), error.code, str(error), field=error.field)
+        case Refused():
+            unknown = error.code == "unknown_task"
+            problem = not_yours() if unknown else Problem(_OF_CODE.get(error.code, 409), error.code, str(error))
+        case LedgerUnavailableError():
+            problem = Problem(503, "ledger_unavailable", "the ledger does not answer now; try again", retry_after=5)
+        case RPCError() if error.status in _GONE:
+            problem = not_yours()
+        case RPCError():
+            problem = Problem(503, "engine_unavailable", "the engine does not answer now; try again", retry_after=5)
+        case _:
+            problem = Problem(500, "unexpected", "this should not happen; the log says more")
+    return problem
 
 
 def wants_page(request: Request) -> bool:
@@ -209,7 +212,10 @@ async def _plain(request: Request, error: Exception) -> Response:
     """No such path, no such method, and what else the framework refuses."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
     status = error.status_code
-    said = {404: ("not_found", NOT_YOURS), 405: ("method_not_allowed", "that is not done here; see /api/v1/openapi.json")}
+    said = {
+        404: ("not_found", NOT_YOURS),
+        405: ("method_not_allowed", "that is not done here; see /api/v1/openapi.json"),
+    }
     code, detail = said.get(status, ("refused", f"{http.HTTPStatus(status).phrase.lower()}"))
     response = respond(request, Problem(status, code, detail))
     response.headers.update(error.headers or {})

@@ -1,4 +1,4 @@
-"""The inbox's own store: a SQLite file, or PostgreSQL; never the ledger's database, so that it works while that is down.
+"""The inbox's own store: a SQLite file, or PostgreSQL; never the ledger's database: it works while that is down.
 
 Here is what exists nowhere else: actions on their way, drafts, comments, saved views, and who looked at what.
 """
@@ -29,6 +29,7 @@ from sqlalchemy import (
     inspect,
     make_url,
     select,
+    text,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
@@ -41,6 +42,8 @@ SCHEMA = 1
 """The version of the tables below."""
 PATIENCE = 10
 """Seconds to wait for another writer, and for a database that does not answer."""
+_LOCK = 7_741_002
+"""The number of PostgreSQL's advisory lock under which the tables are made."""
 
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"},
@@ -154,6 +157,8 @@ class Store:
             JournalUnavailableError: says why.
         """
         with self.write() as connection:
+            if not self.sqlite:  # two may start at once
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             found = connection.scalar(select(schema.c.version)) if inspect(connection).has_table(schema.name) else None
             if found is not None and found > SCHEMA:
                 raise JournalError(

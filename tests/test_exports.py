@@ -54,7 +54,15 @@ PUBLIC = {
         "REQUESTS",
         "TOKENS",
     ],
-    "workunits.cases": ["CaseView", "TaskView", "UnreadableError", "read_execution", "start_note", "view_of"],
+    "workunits.cases": [
+        "CaseView",
+        "TaskView",
+        "UnreadableError",
+        "is_unknown",
+        "read_execution",
+        "start_note",
+        "view_of",
+    ],
     "workunits.client": [
         "Cases",
         "DuplicateCaseError",

@@ -268,18 +268,30 @@ class Cases:
             Refused: with the unit's code, or `closed` with how and when the case closed.
             UnknownCaseError, UndeliveredError.
         """
-        case = case_of(task_id)
         envelope = {
             "action": action,
             "action_id": action_id or uuid.uuid4().hex,
             "task_id": task_id,
-            "revision": revision or await self._revision(case, task_id),
+            "revision": revision or await self._revision(case_of(task_id), task_id),
             "actor": actor,
             "roles": list(roles),
             "acting_for": acting_for,
             "sent_at": (sent_at or datetime.now(UTC)).isoformat(),
             "body": dict(body or {}),
         }
+        return await self.send(envelope, patience=patience)
+
+    async def send(self, envelope: dict[str, Any], *, patience: float = 20) -> dict[str, Any]:
+        """Send a whole action; the same one again has the same answer.
+
+        Args:
+            envelope: As `workunits.core.lifecycle.Action` has it.
+            patience: Seconds of repeating while nobody answers.
+
+        Raises:
+            BadInput, Refused, UnknownCaseError, UndeliveredError: as `act`.
+        """
+        case = case_of(envelope["task_id"])
         size = _size(envelope)
         if size > BODY_LIMIT:
             raise BadInput(f"{size} bytes, at most {BODY_LIMIT} are taken", field="body", code="too_large")

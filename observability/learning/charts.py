@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from observability.learning.selection import Closed
+from workunits.core.spec import Elapsed
 
 _INK, _MUTED, _FILL, _LATE = "#1f2933", "#616e7c", "#3b6ea5", "#b3541e"
 _PARTS = {
@@ -40,10 +41,10 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def cycle_times(closed: Closed, budget: timedelta) -> str:
+def cycle_times(closed: Closed, budget: Elapsed) -> str:
     """How long cases took, against the time that was promised; the longest twentieth shares the last bar."""
     times = closed["cycle_us"] / _HOUR
-    promised = budget / timedelta(hours=1)
+    promised = budget.span / timedelta(hours=1)
     end = max(float(np.quantile(times, 0.95)), promised) * 1.1 or 1.0
     figure, axes = _axes(height=2.8)
     edges = np.linspace(0, end, _BINS + 1)

@@ -23,8 +23,8 @@ from observability.ledger.store import Ledger, LedgerUnavailableError
 from observability.ledger.tables import cases
 from observability.ledger.vanishing import mark_vanished
 from observability.ledger.writing import upsert
-from workunits.codec import ring_of
 from workunits.cases import is_unknown
+from workunits.codec import ring_of
 from workunits.core.record import CHANGED_AT
 from workunits.registry import Catalog
 

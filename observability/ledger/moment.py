@@ -11,7 +11,6 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
-
 class Moment(TypeDecorator[datetime]):
     """`timestamptz` on PostgreSQL; on SQLite, which has no such type, `2026-11-25T07:13:12.123456Z`."""
 

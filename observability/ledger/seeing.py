@@ -10,7 +10,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
 from temporalio.service import RPCError
 
-from workunits.cases import UnreadableError, read_execution
+from workunits.cases import UnreadableError, is_unknown, read_execution
 from workunits.core.lifecycle import Task
 from workunits.core.record import CHANGED_AT, Record, StartNote
 
@@ -105,6 +105,7 @@ async def _ending(client: Client, execution: WorkflowExecution) -> str:
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
                 said = event.workflow_execution_terminated_event_attributes
                 return ": ".join(part for part in (said.identity, said.reason) if part)
-    except RPCError:
-        return ""  # deleted between the listing and now
+    except RPCError as error:
+        if not is_unknown(error):  # else: deleted between the listing and now
+            raise
     return ""

@@ -24,6 +24,7 @@ from tests.faults.units import Errand
 from tests.lab.messages import envelope
 from tests.workers.conftest import Process, Shell
 from workers.embedded import Engine, Plan
+from workunits.client import Cases
 from workunits.core.human import MESSAGE
 from workunits.core.lifecycle import Task
 from workunits.core.record import START_MEMO, StartNote
@@ -63,6 +64,12 @@ class Durable(Fleet):
         process = self.shell.spawn("follow", **self._env | env)
         process.until("following")
         return process
+
+    async def through(self, address: str) -> None:
+        """From now on, reach the engine only through another address."""
+        self._env["TEMPORAL_ADDRESS"] = address
+        self.client = await Client.connect(address, plugins=[work_units(CONTRACTS)])
+        self.cases = Cases(self.client, Catalog([PACKAGE]), queue=self.queue)
 
     async def lose_engine(self) -> None:
         """End the engine as a machine does that loses its power, and start it on the same file."""

@@ -25,7 +25,7 @@ from workunits.contracts.customer_onboarding import (
     Sent,
     Subject,
 )
-from workunits.core.spec import Learning, Measure, On, OnFailure, Outcome, Rate, ai, automated, elapsed, human
+from workunits.core.spec import Learning, Measure, On, OnFailure, Outcome, Quality, Rate, ai, automated, elapsed, human
 from workunits.core.unit import WorkUnit
 
 
@@ -38,6 +38,10 @@ class CustomerOnboarding(WorkUnit, name="customer_onboarding", version="1", key=
         achieved=lambda result: result.decision.verdict in ("approve", "refuse"),
         within=elapsed(hours=24),
         accountable="head of onboarding",
+        quality=(
+            Quality("complaints", within=elapsed(days=60)),
+            Quality("decisions_reversed", within=elapsed(days=180), stands=lambda found: found == 0),
+        ),
     )
     learning = Learning(
         owner="head of onboarding",

@@ -21,7 +21,7 @@ from workunits.contracts.refund_request import (
     Ruling,
     Sent,
 )
-from workunits.core.spec import Learning, Measure, On, Outcome, Rate, automated, elapsed, human
+from workunits.core.spec import Learning, Measure, On, Outcome, Quality, Rate, automated, elapsed, human
 from workunits.core.unit import WorkUnit
 
 
@@ -34,6 +34,11 @@ class RefundRequest(WorkUnit, name="refund_request", version="1", key="request")
         achieved=lambda result: (result.decision.verdict == "pay") == (result.paid is not None),
         within=elapsed(days=3),
         accountable="head of customer care",
+        quality=(
+            Quality("paid_in_full", of_result=lambda result: result.paid is not None),
+            Quality("complaints", within=elapsed(days=60)),
+            Quality("wrong_payments", within=elapsed(days=90), stands=lambda found: found == 0),
+        ),
     )
     learning = Learning(
         owner="head of customer care",
