@@ -23,8 +23,10 @@ from workunits.core.errors import WorkUnitsError
 
 FILE = Path("workunits.toml")
 PREFIX = "WORKUNITS_"
-LEDGER_FILE = "ledger.sqlite"
-"""The ledger's file in the state folder, unless `WORKUNITS_LEDGER` names another place."""
+LEDGER_FILE, JOURNAL_FILE = "ledger.sqlite", "journal.sqlite"
+"""The files in the state folder, unless `WORKUNITS_LEDGER` and `WORKUNITS_JOURNAL` name other places."""
+SHORTEST_KEY = 32
+"""Characters of the key that signs session cookies."""
 _OTHERS = ("WORKUNITS_CONFIG", "WORKUNITS_DEBUG")
 """Variables with our prefix that the command line reads by itself."""
 
@@ -33,6 +35,7 @@ Machine = Literal["automated", "ai"]
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 _Queue = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$")]
 _Origin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\[\]:-]{1,253}$")]
+_Issuer = Annotated[str, Field(pattern=r"^(https://|http://(localhost|127\.0\.0\.1|\[::1\])[:/])[^\s?#]{1,400}$")]
 _Module = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
 
 
@@ -65,6 +68,32 @@ class Settings(BaseSettings):
     mail: SecretStr | None = None
     """`smtp://[user:password@]host[:port]`, with `smtp+tls://` for STARTTLS; a folder of files when omitted."""
     mail_from: str = "workunits@localhost"
+    directory: Path | None = None
+    """The file of people, their roles, and who answers for what."""
+    tokens: Path | None = None
+    """The file of the API tokens of machines; none may call when omitted."""
+    journal: SecretStr | None = None
+    """The inbox's own store, never the ledger's: a URL like the ledger's; a SQLite file in `state` when omitted."""
+    inbox_url: _Origin | None = None
+    """Where people find the inbox, when that is not where it listens."""
+    inbox_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses of proxies that say truly from where a request came; in the environment separated by commas."""
+    session_key: SecretStr | None = None
+    """What signs session cookies; when omitted, a file in `state`, which is made with a new one."""
+    dev_login: bool = False
+    """Anyone may be anyone of the directory; refused unless the inbox is on this machine's loopback."""
+    oidc_issuer: _Issuer | None = None
+    """The OpenID provider through which people log in."""
+    oidc_client_id: str | None = Field(default=None, min_length=1)
+    oidc_client_secret: SecretStr | None = None
+    oidc_scopes: str = "openid profile email"
+    oidc_name_claim: str = "sub"
+    """The claim that stands on records; one that people change themselves would let them act as others."""
+    oidc_groups_claim: str = "groups"
+    temporal_ui: _Origin | None = None
+    """Temporal's page, for links to a case's history."""
+    trace_url: Annotated[str, Field(pattern=r"^https?://[^\s{}]+\{trace_id\}[^\s{}]*$")] | None = None
+    """For links to a case's trace, with `{trace_id}` in it."""
     data: Path = Path(".workunits/data")
     """What performers keep: the shop's and the bank's tables, the outbox."""
     state: Path = Path(".workunits")
@@ -99,7 +128,7 @@ class Settings(BaseSettings):
         del settings_cls, dotenv_settings, file_secret_settings
         return env_settings, init_settings
 
-    @field_validator("modules", "codec_origins", mode="before")
+    @field_validator("modules", "codec_origins", "inbox_proxies", mode="before")
     @classmethod
     def _split_list(cls, given: Any) -> Any:
         return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
@@ -112,6 +141,13 @@ class Settings(BaseSettings):
         pairs = [part.partition("=") for part in given.split(",") if part.strip()]
         return {kind.strip(): queue.strip() for kind, _, queue in pairs}
 
+    @field_validator("session_key")
+    @classmethod
+    def _check_session_key(cls, given: SecretStr | None) -> SecretStr | None:
+        if given and len(given.get_secret_value()) < SHORTEST_KEY:
+            raise ValueError(f"should have {SHORTEST_KEY} characters or more, drawn by chance")
+        return given
+
     @field_validator("mail")
     @classmethod
     def _check_mail(cls, given: SecretStr | None) -> SecretStr | None:
@@ -123,6 +159,11 @@ class Settings(BaseSettings):
     def ledger_url(self) -> str:
         """Where the ledger is; may hold a password."""
         return self.ledger.get_secret_value() if self.ledger else f"sqlite:///{self.state / LEDGER_FILE}"
+
+    @property
+    def journal_url(self) -> str:
+        """Where the inbox's own store is; may hold a password."""
+        return self.journal.get_secret_value() if self.journal else f"sqlite:///{self.state / JOURNAL_FILE}"
 
     @property
     def has_ledger(self) -> bool:

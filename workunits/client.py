@@ -111,6 +111,7 @@ class Cases:
         key: str | None = None,
         accepted_at: datetime | None = None,
         delay: timedelta = timedelta(0),
+        by: str = "",
     ) -> Started:
         """Start a case, or find the one that this key and input already have.
 
@@ -120,6 +121,7 @@ class Cases:
             key: The business key, for a unit that takes none from its case.
             accepted_at: When the request was accepted, for the lead time.
             delay: Start that much later.
+            by: Who starts it; the case's initiator.
 
         Raises:
             UnknownUnitError, BadInput, DuplicateCaseError.
@@ -134,6 +136,7 @@ class Cases:
         note = StartNote(
             key=key,
             delay=delay.total_seconds(),
+            by=by,
             input_hash=hashlib.sha256(case.model_dump_json().encode()).hexdigest()[:16],
             accepted_at=accepted_at,
         )

@@ -23,8 +23,9 @@ def truthful(seen: Seen) -> Record:
     for work in record.steps:
         if work.done is None:
             if work.since is not None:
-                work.work.append((work.since, max(work.since, record.closed)))
-                work.since = None
+                spans = {"waiting": work.waits, "suspended": work.held}.get(work.now or "", work.work)
+                spans.append((work.since, max(work.since, record.closed)))
+                work.since = work.now = None
             work.done, work.end = max(work.ready, record.closed), "cancelled"
     if record.due and record.closed > record.due and record.breached is None:
         record.breached = record.due

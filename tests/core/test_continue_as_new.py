@@ -225,6 +225,20 @@ async def test_f14_signals_from_40_clients_over_our_limit_are_all_applied(bench)
     assert {task.owner for task in view.tasks} == {"ann"}
 
 
+async def test_f14_a_flood_is_judged_in_several_tasks_and_in_its_order(bench, monkeypatch):
+    """What is too much for one workflow task waits for the next, so that none takes too long; nothing is lost."""
+    monkeypatch.setattr(workunits.core.human, "HEARD_AT_ONCE", 5)
+
+    async def send(task, action, revision):
+        message = envelope(task, action=action, body={}, revision=revision)
+        await bench.handle(task.id.rpartition("/")[0]).signal("act", message)
+
+    _, closed = await crowd(bench, 8, send)
+
+    assert (closed.close, closed.record.ignored_count) == ("cancelled", 0)
+    assert len(closed.record.actions) == 320
+
+
 async def test_f14_updates_from_40_clients_over_a_lower_limit_are_all_answered(bench, short_runs):
     """160 of them, the runs short: the server takes ten updates at a time, and the client repeats the others."""
 

@@ -19,7 +19,7 @@ CASES = 3
 
 
 async def test_f08_full_and_grown(tmp_path):
-    """Whoever acts is told that it is not done, the operator why; with space again, all that was acknowledged is there."""
+    """Whoever acts is told that it is not done, the operator why; with space again, nothing acknowledged is lost."""
     with small_disk(tmp_path / "disk") as disk:
         async with durable(tmp_path, disk) as fleet:
             await asyncio.to_thread(fleet.worker)

@@ -156,6 +156,8 @@ class Player:
                 await self._update(sent)
 
     def _action(self, task: Task, *, hurry: bool) -> str:
+        if task.state in ("waiting", "suspended"):
+            return self.dice.choice(["resume", "resume", "resume", "suspend", "escalate", "fail", "cancel"])
         if hurry or self.dice.random() < 0.05:
             return self.dice.choice(["complete", "complete", "complete", "start"])
         fits = {
@@ -163,8 +165,6 @@ class Player:
             "claimed": ["start", "start", "release", "complete"],
             "in_progress": ["stop", "release", "complete", "complete"],
         }
-        if task.state in ("waiting", "suspended"):
-            return self.dice.choice(["resume", "resume", "resume", "suspend", "escalate", "fail", "cancel"])
         if not self._by_signal and self.dice.random() < 0.35:
             return self.dice.choice(_FURTHER[task.state])
         return self.dice.choice(fits[task.state])

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 MESSAGES_PER_RUN = 1500
 """Below the server's 2,000 updates a run."""
+_NEXT_TASK = 0.001
+"""Seconds of a timer whose only purpose is that the rest is done in another workflow task."""
 CARRY_LIMIT = 256 * 1024
 """Bytes of state through continue-as-new."""
 
@@ -158,7 +160,9 @@ class Course:
         """Publish what changes while the work goes on, and go on as a new run when the history gets long."""
         while True:
             await workflow.wait_condition(
-                lambda: work.done() or clock.done() or self.desk.changed or self._must_continue()
+                lambda: (
+                    work.done() or clock.done() or self.desk.changed or bool(self.desk.unheard) or self._must_continue()
+                )
             )
             # All that this activation made ready runs first, so that an action that closes the case publishes once.
             await workflow.wait_condition(lambda: True)
@@ -166,6 +170,10 @@ class Course:
                 return
             if clock.done():
                 clock.result()  # a bug in the clock must not vanish with its task
+            if self.desk.unheard:
+                await asyncio.sleep(_NEXT_TASK)
+                self.desk.hear_more()
+                continue
             if self.desk.changed:
                 self._publish()
             if self._must_continue():
@@ -195,6 +203,7 @@ class Course:
         """Write the last of the record and hand over; a failed case fails its workflow too."""
         record = self.record
         record.closed = self.end_of_task()
+        self.desk.drop_unheard()
         self.desk.cancel(record.closed)
         self._clock.settle(record.closed)
         record.close, record.reason, record.why = close, reason, why[:500] or None
@@ -340,7 +349,7 @@ class Course:
 
     def _must_continue(self) -> bool:
         full = self.desk.taken >= MESSAGES_PER_RUN or workflow.info().is_continue_as_new_suggested()
-        return full and self._machines == 0 and workflow.all_handlers_finished()
+        return full and not self.desk.unheard and self._machines == 0 and workflow.all_handlers_finished()
 
     def _continue(self) -> NoReturn:
         assert self._case is not None  # noqa: S101 - a case without input closed before its first step

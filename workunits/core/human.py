@@ -8,6 +8,7 @@ costs nothing and an acceptance is whole. The same judgement serves Updates (whi
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,7 @@ from .bodies import read_body
 from .errors import BadInput, Refused
 from .lifecycle import Action, Task, judge
 from .machine import Said
+from .pace import Pace
 from .questions import Questions
 from .record import IGNORED_KEPT, Acted, Ignored, Microseconds, Record, Work
 from .sealed import require_open
@@ -28,6 +30,8 @@ from .strict_json import read
 
 MESSAGE = "act"
 """The one message name, for Updates and Signals."""
+HEARD_AT_ONCE = 500
+"""Signals that one workflow task judges: each costs up to a third of a millisecond."""
 REMEMBERED = 500
 """Accepted actions whose answers are kept beyond those on open tasks."""
 REMEMBERED_BYTES = 128 * 1024
@@ -62,6 +66,9 @@ class Desk:
         self.changed = False
         self.taken = 0
         """Messages that cost history in this run."""
+        self.unheard: deque[tuple[str, Sequence[RawValue]]] = deque()
+        """Signals of a flood that are judged in a later workflow task, in their order."""
+        self._pace = Pace(HEARD_AT_ONCE)
         self.judged: tuple[datetime, datetime] | None = None
         """When a task last ended, and when that counts: at the sender's time, or when an expiry was due."""
         self._steps = steps
@@ -157,8 +164,24 @@ class Desk:
         return self._apply(*self._accept(name, args))
 
     def hear(self, name: str, args: Sequence[RawValue]) -> None:
-        """Apply a Signal, or note why it is ignored."""
+        """Apply a Signal, or note why it is ignored; in a flood, later."""
         self.taken += 1
+        if self.unheard or not self._pace.allows():
+            self.unheard.append((name, args))
+        else:
+            self._hear(name, args)
+
+    def hear_more(self) -> None:
+        """Judge some of the signals that were put off; in a workflow task of its own."""
+        for _ in range(min(len(self.unheard), HEARD_AT_ONCE)):
+            self._hear(*self.unheard.popleft())
+
+    def drop_unheard(self) -> None:
+        """The case is over: what came in a flood behind its end had no effect."""
+        self.record.ignored_count += len(self.unheard)
+        self.unheard.clear()
+
+    def _hear(self, name: str, args: Sequence[RawValue]) -> None:
         try:
             accepted = self._accept(name, args)
         except ApplicationError as error:

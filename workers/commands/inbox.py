@@ -1,0 +1,75 @@
+"""The inbox, and the tokens of machines that call its API."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from workers.console import Json, emit, fail, run, setup
+
+PORT = 8080
+
+
+def inbox(
+    ctx: typer.Context,
+    *,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for a free one.")] = PORT,
+) -> None:
+    """Serve the pages and the API by which people complete their steps, until SIGTERM or Ctrl-C."""
+    from workers.inbox import serve
+    from workers.logs import set_up_logs
+
+    there = setup(ctx)
+    set_up_logs()
+    run(serve(there.settings, there.catalog, host=host, port=port))
+
+
+def token(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="Who will send it, such as erp.")],
+    *,
+    role: Annotated[list[str], typer.Option("--role", help="A role that it has; may be repeated.")],
+    unit: Annotated[list[str], typer.Option("--unit", help="A unit that it may reach; may be repeated.")],
+    days: Annotated[int, typer.Option(min=1, max=730, help="Until it expires.")] = 90,
+    json: Json = False,
+) -> None:
+    """Make an API token: shown once, and the entry with its hash for the token file."""
+    from datetime import UTC, datetime
+
+    from inbox.files import toml_entry
+    from inbox.tokens import make_token
+
+    there = setup(ctx)
+    for wanted in unit:
+        there.catalog.get(wanted)
+    shown, digest = make_token()
+    expires = (datetime.now(UTC) + timedelta(days=days)).replace(microsecond=0)
+    entry = toml_entry("token", {"name": name, "sha256": digest, "roles": role, "units": unit, "expires": expires})
+    problem = _misfit(entry)
+    if problem:
+        fail(problem, code="invalid_field")
+    if json:
+        emit({"token": shown, "entry": entry, "expires": expires})
+    else:
+        typer.echo(f"{shown}\n\nIt is shown once. Add to the file that WORKUNITS_TOKENS names:\n\n{entry}", nl=False)
+
+
+def _misfit(entry: str) -> str:
+    """What the file of tokens would say of an entry; empty when it takes it."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from inbox.files import FileError
+    from inbox.tokens import load_tokens
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "tokens.toml"
+        path.write_text(entry, encoding="utf-8")
+        try:
+            load_tokens(path)
+        except FileError as error:
+            return str(error).partition("[[token]] 1: ")[2] or str(error)
+    return ""

@@ -1,0 +1,23 @@
+"""How much one workflow task may do: the SDK ends one that takes two seconds, and the case could never go on."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+
+class Pace:
+    """Counts within one workflow task, and starts again in the next."""
+
+    def __init__(self, most: int) -> None:
+        """Allow so many."""
+        self._most = most
+        self._task = -1
+        self._count = 0
+
+    def allows(self) -> bool:
+        """Count one more; false when it is too many for this task."""
+        task = workflow.info().get_current_history_length()
+        if task != self._task:
+            self._task, self._count = task, 0
+        self._count += 1
+        return self._count <= self._most
