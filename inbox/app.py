@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.responses import PlainTextResponse, Response
@@ -9,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from inbox import login, security, sessions
 from inbox.doors import Doors
 from inbox.guard import HEALTH, Guard
+from inbox.service import TaskService
 
 __all__ = ["Doors", "make_app"]
 
@@ -16,11 +21,14 @@ __all__ = ["Doors", "make_app"]
 def make_app(doors: Doors) -> FastAPI:
     """Put the inbox together.
 
-    Handlers find `doors` and the `service` in `request.app.state`. The pages may put their own versions of
+    Handlers find `doors`, the `service` and `stopping` (set when the server is asked to end: what would go on for
+    ever ends then) in `request.app.state`. The pages may put their own versions of
     `problem_page(request, problem)`, `login_page(request, next)` and `logged_out_page(request, next)` there.
     """
-    app = FastAPI(title="workunits", openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(title="workunits", openapi_url=None, docs_url=None, redoc_url=None, lifespan=_deliver)
     app.state.doors = doors
+    app.state.service = TaskService.of(doors)
+    app.state.stopping = asyncio.Event()
     security.install(app)
     app.include_router(login.router)
     app.add_api_route(HEALTH, _healthy, include_in_schema=False)
@@ -35,6 +43,19 @@ def make_app(doors: Doors) -> FastAPI:
     )
     app.add_middleware(Guard, doors=doors)  # the last one stands outermost
     return app
+
+
+@asynccontextmanager
+async def _deliver(app: FastAPI) -> AsyncIterator[None]:
+    """Deliver what the journal holds, as long as the inbox is up."""
+    stop = asyncio.Event()
+    delivering = asyncio.create_task(app.state.service.deliver_forever(stop))
+    try:
+        yield
+    finally:
+        app.state.stopping.set()
+        stop.set()
+        await delivering
 
 
 async def _healthy() -> Response:

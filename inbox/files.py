@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import stat
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -112,8 +114,8 @@ class Source:
             yield Entry(self, f"[[{name}]] {number + 1}", line, data)
 
     def top(self) -> Entry:
-        """What stands above all tables."""
-        return Entry(self, "the file", 0, {k: v for k, v in self.data.items() if not isinstance(v, list | dict)})
+        """The file itself, with the names of its tables."""
+        return Entry(self, "the file", 0, self.data)
 
     def table(self, name: str) -> Entry:
         """The table `[name]`, empty when there is none.
@@ -170,10 +172,28 @@ def read(path: Path, what: str) -> Source:
         raise FileError(path, "not UTF-8 text") from None
     except OSError as error:
         raise FileError(path, f"cannot be read: {error.strerror}") from None
+    return parse(path, text)
+
+
+def parse(path: Path, text: str) -> Source:
+    """Take a text as a TOML file.
+
+    Raises:
+        FileError: it is none.
+    """
     try:
         return Source(path, text, tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise _not_toml(path, str(error)) from None
+
+
+def written(name: str, data: Mapping[str, str | Sequence[str] | datetime]) -> str:
+    """A table `[[name]]` of a TOML file."""
+    # A JSON string is a TOML string, but for DEL and halves of characters.
+    values = {
+        k: v.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(v, datetime) else json.dumps(v) for k, v in data.items()
+    }
+    return "".join([f"[[{name}]]\n", *(f"{key} = {value}\n" for key, value in values.items())])
 
 
 def _not_toml(path: Path, said: str) -> FileError:

@@ -71,8 +71,10 @@ class Lookup:
                 503, "engine_unavailable", "neither the engine nor the ledger answers now; try again", retry_after=5
             ) from None
         if view is None:
-            raise not_yours() if not down else Problem(
-                503, "engine_unavailable", "the engine does not answer now; try again", retry_after=5
+            raise (
+                not_yours()
+                if not down
+                else Problem(503, "engine_unavailable", "the engine does not answer now; try again", retry_after=5)
             )
         return Found(view, "ledger", engine_down=down)
 

@@ -90,9 +90,14 @@ def may_read_task(actor: Actor, unit: type[WorkUnit], speaks: Authority, task: T
     return bool(own or takes) or may_read_case(actor, unit, speaks, initiator=initiator)
 
 
-def allowed(task: Task, step: Step[Any, Any], unit: type[WorkUnit], actor: Actor, speaks: Authority, **case: str) -> (
-    dict[str, str]
-):
+def may_cancel(actor: Actor, unit: type[WorkUnit], speaks: Authority, initiator: str) -> bool:
+    """Whether a case may be cancelled: by the unit's admins, and by whoever started it."""
+    return bool(speaks.roles & set(admins_of(unit))) or (bool(initiator) and initiator == actor.name)
+
+
+def allowed(
+    task: Task, step: Step[Any, Any], unit: type[WorkUnit], actor: Actor, speaks: Authority, *, initiator: str
+) -> dict[str, str]:
     """What the actor may do with a task as it stands, each with the code of why it would be refused; empty when not.
 
     Args:
@@ -101,14 +106,14 @@ def allowed(task: Task, step: Step[Any, Any], unit: type[WorkUnit], actor: Actor
         unit: Its unit.
         actor: Who would act.
         speaks: In which roles.
-        case: `initiator`, who started it.
+        initiator: Who started the case.
     """
     found: dict[str, str] = {}
     for name in MOVES:
         if name in _HIDDEN:
             continue
         for acting_for in (None, *actor.stands_in_for):
-            why = _why_not(task, step, unit, _probe(task, name, actor.name, acting_for, speaks), case["initiator"])
+            why = _why_not(task, step, unit, _probe(task, name, actor.name, acting_for, speaks), initiator)
             if why == "" or name not in found:
                 found[name] = why
             if why == "":

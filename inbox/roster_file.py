@@ -50,7 +50,7 @@ def load_roster(path: Path, accountable: Iterable[str] = ()) -> Roster:
         FileError: whatever is not right, with its line; for a role, the dates at which nobody or several hold it.
     """
     source = read(path, "directory")
-    top = Entry(source, "the file", 0, source.data)
+    top = source.top()
     top.refuse_unknown((*_TOP, *_TABLES))
     zone = _zone(top, top.text("zone", default="UTC"))
     groups = _groups(source)

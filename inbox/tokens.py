@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from inbox.files import Entry, FileError, Watched, read
+from inbox.files import Entry, FileError, Source, Watched, read
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
@@ -84,12 +84,20 @@ def load_tokens(path: Path) -> tuple[Token, ...]:
     Raises:
         FileError: whatever is not right, with its line; never a hash.
     """
-    source = read(path, "token file")
-    Entry(source, "the file", 0, source.data).refuse_unknown(("token",))
+    return read_tokens(read(path, "token file"))
+
+
+def read_tokens(source: Source) -> tuple[Token, ...]:
+    """Take tokens from a file that was read.
+
+    Raises:
+        FileError: as `load_tokens`.
+    """
+    source.top().refuse_unknown(("token",))
     tokens = [_token(entry) for entry in source.entries("token")]
     for name in ("name", "sha256"):
         if len({getattr(token, name) for token in tokens}) < len(tokens):
-            raise FileError(path, f"two tokens have the same {name}; keep one")
+            raise FileError(source.path, f"two tokens have the same {name}; keep one")
     return tuple(tokens)
 
 

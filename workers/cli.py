@@ -20,6 +20,7 @@ from workers.commands import (
     evidence,
     export,
     forget,
+    inbox,
     ledger,
     replay,
     runtime,
@@ -62,6 +63,8 @@ app.command()(design.init)
 app.command()(replay.replay)
 app.add_typer(tasks.app, name="tasks")
 app.command()(ledger.follow)
+app.command()(inbox.inbox)
+app.command()(inbox.token)
 app.command()(evidence.evidence)
 app.command("report")(report_command)
 app.command()(forget.forget)

@@ -23,6 +23,7 @@ from workers.codec_checks import codec
 from workers.connect import connect
 from workers.console import Setup
 from workers.ledger_checks import ledger
+from workers.people_checks import people
 from workers.wedged import wedged_cases
 from workers.wiring import builds, queues
 
@@ -39,7 +40,7 @@ async def examine(setup: Setup) -> list[Finding]:
         SettingsError, CatalogError: there is nothing to check yet.
     """
     settings, catalog = setup.settings, setup.catalog
-    found = [*shadows(catalog), performers(settings, catalog), space(settings)]
+    found = [*shadows(catalog), performers(settings, catalog), space(settings), *people(settings, catalog)]
     where = find_address()
     try:
         client = await connect(settings, catalog, address=where)

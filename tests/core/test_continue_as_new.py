@@ -227,7 +227,7 @@ async def test_f14_signals_from_40_clients_over_our_limit_are_all_applied(bench)
 
 async def test_f14_a_flood_is_judged_in_several_tasks_and_in_its_order(bench, monkeypatch):
     """What is too much for one workflow task waits for the next, so that none takes too long; nothing is lost."""
-    monkeypatch.setattr(workunits.core.human, "HEARD_AT_ONCE", 5)
+    monkeypatch.setattr("workunits.core.human.HEARD_AT_ONCE", 5)
 
     async def send(task, action, revision):
         message = envelope(task, action=action, body={}, revision=revision)

@@ -65,6 +65,12 @@ class Durable(Fleet):
         process.until("following")
         return process
 
+    def on_queue(self, queue: str) -> None:
+        """Go on with the cases of an earlier fleet."""
+        self.queue = queue
+        self._env |= {"WORKUNITS_QUEUE": queue, "WORKUNITS_DEPLOYMENT": queue}
+        self.cases = Cases(self.client, Catalog([PACKAGE]), queue=queue)
+
     async def through(self, address: str) -> None:
         """From now on, reach the engine only through another address."""
         self._env["TEMPORAL_ADDRESS"] = address

@@ -11,7 +11,7 @@ from tests.faults.test_f15_f16_code_versions import UNGUARDED, builds
 
 
 async def test_f22_an_upgrade_and_its_rollback(fleet):
-    """A new build takes over, is found wanting and replaced by the old one: each case ends on the build that began it."""
+    """A new build takes over and is replaced by the old one again: each case ends on the build that began it."""
     fleet.worker("--build-id", "old")
     fleet.command("deploy", "old")
     before = await fleet.start()
@@ -46,10 +46,11 @@ async def test_f22_an_engine_on_a_copy_of_its_file(tmp_path):
         task = await fleet.task(case)
         await fleet.act(task, "claim", action_id="before")
         await fleet.caught_up()
-        journal, book = fleet.journal, fleet.book
+        journal, queue = fleet.journal, fleet.queue
         await fleet.engine.stop()
         shutil.copy(fleet.engine.plan.state, copy)
-    async with durable(tmp_path, copy, queue=fleet.queue) as fleet:
+    async with durable(tmp_path, copy) as fleet:
+        fleet.on_queue(queue)
         await asyncio.gather(asyncio.to_thread(fleet.worker), asyncio.to_thread(fleet.follower))
         await fleet.act(task, "complete", revision=task.revision + 1, action_id="after")
         fleet.journal = journal | {case: ["before", "after"]}

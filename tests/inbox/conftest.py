@@ -206,7 +206,7 @@ async def log_in(client: httpx2.AsyncClient, name: str) -> None:
 
 @pytest_asyncio.fixture
 async def enter(app: FastAPI) -> AsyncIterator[Enter]:
-    """`await enter("ann")`: a browser, as someone; `await enter()`: as nobody yet. More headers by keyword."""
+    """Open a browser: `await enter("ann")` as someone, `await enter()` as nobody yet; headers by keyword."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def make(name: str = "", **headers: str) -> httpx2.AsyncClient:
@@ -251,6 +251,7 @@ async def site_of(doors: Doors) -> AsyncIterator[Site]:
                 await asyncio.sleep(0.01)
         yield Site(url, doors, app)
     finally:
+        app.state.stopping.set()
         server.should_exit = True
         await task
 

@@ -39,7 +39,7 @@ def token(
     """Make an API token: shown once, and the entry with its hash for the token file."""
     from datetime import UTC, datetime
 
-    from inbox.files import toml_entry
+    from inbox.files import written
     from inbox.tokens import make_token
 
     there = setup(ctx)
@@ -47,7 +47,7 @@ def token(
         there.catalog.get(wanted)
     shown, digest = make_token()
     expires = (datetime.now(UTC) + timedelta(days=days)).replace(microsecond=0)
-    entry = toml_entry("token", {"name": name, "sha256": digest, "roles": role, "units": unit, "expires": expires})
+    entry = written("token", {"name": name, "sha256": digest, "roles": role, "units": unit, "expires": expires})
     problem = _misfit(entry)
     if problem:
         fail(problem, code="invalid_field")
@@ -60,16 +60,12 @@ def token(
 def _misfit(entry: str) -> str:
     """What the file of tokens would say of an entry; empty when it takes it."""
     from pathlib import Path
-    from tempfile import TemporaryDirectory
 
-    from inbox.files import FileError
-    from inbox.tokens import load_tokens
+    from inbox.files import FileError, parse
+    from inbox.tokens import read_tokens
 
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "tokens.toml"
-        path.write_text(entry, encoding="utf-8")
-        try:
-            load_tokens(path)
-        except FileError as error:
-            return str(error).partition("[[token]] 1: ")[2] or str(error)
+    try:
+        read_tokens(parse(Path("the entry"), entry))
+    except FileError as error:
+        return str(error).rpartition("[[token]] 1: ")[2]
     return ""

@@ -1,0 +1,34 @@
+"""The frame of every page, and how a page knows who looks at it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Depends, Request
+
+from inbox.identity import Actor, current_actor
+from inbox.rendering import Clock, Page
+
+signed_in: Any = Depends(current_actor)
+"""Of a handler: `actor: Actor = signed_in`."""
+
+
+def frame(request: Request, actor: Actor | None, clock: Clock | None = None, *, at: str = "", search: str = "") -> Page:
+    """What stands around a page.
+
+    Args:
+        request: Its request.
+        actor: Who looks; None before the login.
+        clock: Theirs.
+        at: The entry of the main navigation that it belongs to.
+        search: What was searched for.
+    """
+    pulse = getattr(request.app.state, "pulse", None)
+    return Page(
+        clock=clock or Clock.of(actor),
+        actor=actor,
+        at=at,
+        troubles=pulse.troubles if pulse is not None and actor is not None else (),
+        dev_login=request.app.state.doors.dev_login,
+        search=search,
+    )
