@@ -15,7 +15,6 @@ from inbox.framing import frame, signed_in
 from inbox.identity import Actor
 from inbox.moments import micro
 from inbox.rendering import Clock, render
-from inbox.security import not_yours
 from inbox.shapes import words
 from observability.learning.breakdown import Performed, break_down
 from observability.learning.estimates import Rate, Spread
@@ -44,10 +43,10 @@ class Figures:
 
 @router.get("/catalog")
 async def units(request: Request, actor: Actor = signed_in) -> Response:
-    """All units that the actor may know."""
+    """All units that the actor has a part in."""
     doors = request.app.state.doors
     clock = Clock.of(actor)
-    known = [unit for unit in doors.catalog if _may_know(actor, unit)]
+    known = request.app.state.service.units(actor)
     figures = await asyncio.gather(*(asyncio.to_thread(_figures, doors.ledger, u, clock, steps=False) for u in known))
     shown = [
         {
@@ -69,9 +68,7 @@ async def one(request: Request, name: str, actor: Actor = signed_in) -> Response
     """One unit in full."""
     doors = request.app.state.doors
     clock = Clock.of(actor)
-    unit = doors.catalog.get(name) if name in doors.catalog else None
-    if unit is None or not _may_know(actor, unit):
-        raise not_yours()
+    unit = request.app.state.service.unit(actor, name)
     said = await asyncio.to_thread(_figures, doors.ledger, unit, clock)
     told = describe(unit)
 
@@ -91,10 +88,6 @@ async def one(request: Request, name: str, actor: Actor = signed_in) -> Response
         "figures": list(_compared(said)),
     }
     return render("unit.html", frame(request, actor, clock, at="catalog"), unit=shown)
-
-
-def _may_know(actor: Actor, unit: type[WorkUnit]) -> bool:
-    return actor.units is None or unit.unit_name in actor.units
 
 
 def _figures(ledger: Ledger, unit: type[WorkUnit], clock: Clock, *, steps: bool = True) -> Figures:

@@ -15,6 +15,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 
 from workers import deeds
+from workers.build import EMBEDDED
 from workers.recorded import recorded
 from workunits.core.errors import WorkUnitsError
 from workunits.core.record import Record
@@ -98,10 +99,16 @@ class History:
 
     @cached_property
     def pinned(self) -> bool:
-        """Whether its last workflow task was done by a build that it is pinned to."""
+        """Whether its last workflow task was done by a build that it is pinned to.
+
+        On the embedded engine every code is the same build: there, nothing keeps a case on the code it began on.
+        """
         tasks = [e for e in self.events if e.HasField("workflow_task_completed_event_attributes")]
-        said = tasks[-1].workflow_task_completed_event_attributes.versioning_behavior if tasks else None
-        return said == VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
+        if not tasks:
+            return False
+        last = tasks[-1].workflow_task_completed_event_attributes
+        pinned = last.versioning_behavior == VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
+        return pinned and last.deployment_version.build_id != EMBEDDED
 
     @property
     def _start(self) -> Any:
