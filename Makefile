@@ -56,7 +56,7 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	fi
 	@echo "Setting up $(VENV) from requirements-dev.txt (about half a minute, once)"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	@touch $@
 
 .PHONY: system-tools
@@ -131,6 +131,12 @@ record: setup  ## Store the replay histories that tests/replay lacks; none is ov
 format: setup  ## Format the code and apply the safe fixes
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
+
+# --- through a storm --------------------------------------------------------------------------------------------------
+
+.PHONY: soak
+soak: setup system-tools  ## 500 cases through 40 kills and freezes of everything; exits with 1 when anything is lost or doubled
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 # --- the cost of a case -----------------------------------------------------------------------------------------------
 

@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from opentelemetry import trace
 from temporalio.client import Client, Plugin
-from temporalio.contrib.opentelemetry import OpenTelemetryPlugin, create_tracer_provider
 from temporalio.worker import Plugin as WorkerPlugin
 from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from observability.tracing import tracing_plugin
 from workunits.plugin import work_units
 
 QUEUE = "bench"
@@ -35,8 +34,7 @@ class Variant:
         """The client's plugins, which its workers inherit."""
         if not self.product:
             return []
-        trace.set_tracer_provider(create_tracer_provider())
-        return [work_units("bench.contracts"), OpenTelemetryPlugin()]
+        return [work_units("bench.contracts"), tracing_plugin()]
 
     def worker_plugins(self) -> list[WorkerPlugin]:
         """The same for a replayer, which has no client."""

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.responses import PlainTextResponse, Response
 
-from inbox import login, security, sessions
+from inbox import api, login, pages, security, sessions
 from inbox.doors import Doors
 from inbox.guard import HEALTH, Guard
 from inbox.service import TaskService
@@ -22,8 +22,8 @@ def make_app(doors: Doors) -> FastAPI:
     """Put the inbox together.
 
     Handlers find `doors`, the `service` and `stopping` (set when the server is asked to end: what would go on for
-    ever ends then) in `request.app.state`. The pages may put their own versions of
-    `problem_page(request, problem)`, `login_page(request, next)` and `logged_out_page(request, next)` there.
+    ever ends then) in `request.app.state`. The pages put their versions of `problem_page(request, problem)`,
+    `login_page(request, next)` and `logged_out_page(request, next)` there.
     """
     app = FastAPI(title="workunits", openapi_url=None, docs_url=None, redoc_url=None, lifespan=_deliver)
     app.state.doors = doors
@@ -31,6 +31,10 @@ def make_app(doors: Doors) -> FastAPI:
     app.state.stopping = asyncio.Event()
     security.install(app)
     app.include_router(login.router)
+    api.install(app)
+    pages.install(app)
+    api.install(app)
+    pages.install(app)
     app.add_api_route(HEALTH, _healthy, include_in_schema=False)
     app.add_middleware(
         SessionMiddleware,

@@ -169,7 +169,13 @@ def _facts(sheet: CaseSheet, unit: type[WorkUnit], doors: Any) -> Iterator[tuple
             yield "Decided by", ", ".join(record.decided_by), None
     if record:
         for label, value in record.facts.items():
-            yield words(label), "\N{EN DASH}" if value is None else str(value), None
+            yield words(label), _fact(value), None
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    return "\N{EN DASH}" if value is None else words(value) if isinstance(value, str) else str(value)
 
 
 def _waits_for(task: Task, now: datetime) -> str:
@@ -200,18 +206,20 @@ def _promise(record: Record, sheet: CaseSheet, now: datetime, unit: type[WorkUni
     used = min(100.0, round(elapsed / record.due * 100, 1))
     kind = "overdue" if record.breached is not None else "risk" if record.warned is not None else ""
     state = {"met": "kept", "breached": "broken", "void": "void: the case ended without an outcome"}.get(record.sla, "")
-    left = (
-        f"{micro(record.due - elapsed)} left" if elapsed <= record.due else f"{micro(elapsed - record.due)} over"
-    )
+    left = f"{micro(record.due - elapsed)} left" if elapsed <= record.due else f"{micro(elapsed - record.due)} over"
     entries = [
-        {"words": _RUNGS.get(rung.rung, rung.rung) + (f": {words(rung.task)}" if rung.task else ""), "at": record.when(rung.due)}
+        {
+            "words": _RUNGS.get(rung.rung, rung.rung) + (f": {words(rung.task)}" if rung.task else ""),
+            "at": record.when(rung.due),
+        }
         for rung in record.rungs
     ]
     return {
         "kind": kind,
         "used": used,
         "warn": unit.outcome.warn * 100 if sheet.is_open else None,
-        "words": f"{micro(elapsed)} of {micro(record.due)} used, {left}." + (f" The promise is {state}." if state else ""),
+        "words": f"{micro(elapsed)} of {micro(record.due)} used, {left}."
+        + (f" The promise is {state}." if state else ""),
         "entries": entries,
     }
 

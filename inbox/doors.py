@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,6 +18,16 @@ from workunits.registry import Catalog
 
 if TYPE_CHECKING:
     from inbox.journal import Journal
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,15 @@ class Doors:
     """Temporal's page, for links; empty when there is none."""
     traces: str = ""
     """A URL with `{trace_id}`, for links to a trace; empty when there is none."""
+
+    def __post_init__(self) -> None:
+        """Refuse the development login under a name by which others could come.
+
+        Raises:
+            ValueError.
+        """
+        if self.dev_login and not is_loopback(urlsplit(self.url).hostname or ""):
+            raise ValueError("the development login is for this machine's own loopback alone")
 
     @property
     def secure(self) -> bool:

@@ -141,7 +141,10 @@ class Source:
             line = lines[number - 1]
             if re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
                 return number
-            if _HEADER.match(line):
+            header = _HEADER.match(line)
+            if header and start == 0 and header[2] == key:
+                return number  # a table of the file itself
+            if header and start:
                 return None
         return None
 

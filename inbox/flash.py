@@ -46,12 +46,11 @@ async def flash_of(request: Request, actor: Actor, back: str) -> Flash | None:
     service: Any = request.app.state.service
     try:
         outcome: Outcome = await service.outcome(actor, action_id)
-        entry = service.journal.find(action_id)
     except Problem:
         return None
     name = outcome.task_id.partition(":")[2] or outcome.task_id
     href = f"{task_href(outcome.task_id)}?{back}"
-    if entry is not None and entry.state == "undone":
+    if outcome.code == "undone":
         return Flash("good", f"Undone: {name} is as it was.")
     if outcome.state == "held" and outcome.held_until:
         text = f"You {did(outcome.action)}: {name}."

@@ -92,7 +92,7 @@ class Listing:
             if len(found) <= FEW:
                 return reach.first(found)
         arms = [select(*_PLACE).where(*filters, arm) for arm in _elsewhere(wanted, viewer)]
-        few = [row for arm in arms for row in connection.execute(arm.limit(FEW))]
+        few = [row for arm in arms for row in connection.execute(arm)]
         scans = list(self._scans(connection, wanted, viewer, filters, reach))
         many = connection.execute(union_all(*scans)).all() if scans else []
         return reach.first([*few, *many])
@@ -166,7 +166,8 @@ def _scanned(kinds: Sequence[Kind], wanted: Wanted, viewer: Viewer) -> list[tupl
         return [(*step, tasks.c.owner == name) for step in steps for name in viewer.names]
     if wanted.scope == "unclaimed":
         steps = dict.fromkeys((kind.unit, kind.step) for kind in kinds)
-        nobodys = and_(tasks.c.owner.is_(None), tasks.c.role.in_(sorted(viewer.roles)))
+        # As an expression, so that no planner takes the role's index, which has the claimed ones in between.
+        nobodys = and_(tasks.c.owner.is_(None), tasks.c.role.concat("").in_(sorted(viewer.roles)))
         return [(*step, nobodys) for step in steps]
     return [(kind.unit, kind.step, tasks.c.role == kind.role) for kind in kinds]
 
@@ -235,7 +236,7 @@ def _elsewhere(wanted: Wanted, viewer: Viewer) -> Iterator[ColumnElement[bool]]:
     if viewer.roles:
         yield and_(tasks.c.level > 0, tasks.c.accountable.in_(sorted(viewer.roles)), *free)
     if wanted.scope == "all":
-        yield tasks.c.owner.in_(viewer.names)
+        yield and_(tasks.c.owner.in_(viewer.names), tasks.c.unit.not_in(sorted(viewer.units)))
 
 
 def _leap(connection: Connection) -> Iterator[Kind]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +25,8 @@ AGAIN = 60.0
 """Seconds after which pages are made anew although nothing changed: what is due comes nearer."""
 BEAT = 15.0
 """Seconds after which an idle connection says that it lives."""
+_GLANCE = 1.0
+"""Seconds between looks whether the server ends."""
 _PATIENCE = timedelta(seconds=2)
 
 NO_LEDGER = "The ledger does not answer. Lists come from the engine for now, and may lack what is old; you can go on."
@@ -49,11 +51,11 @@ class Pulse:
         """What did not work when it was looked at last."""
         return self._troubles
 
-    async def listen(self, gone: Callable[[], Awaitable[bool]]) -> AsyncIterator[str]:
-        """Events for one browser, until it has gone.
+    async def listen(self, stopping: asyncio.Event) -> AsyncIterator[str]:
+        """Events for one browser, until it goes away.
 
         Args:
-            gone: Whether it has.
+            stopping: Set when the server ends: then so does this.
         """
         queue: asyncio.Queue[tuple[str, str]] = asyncio.Queue(maxsize=16)
         self._listeners.add(queue)
@@ -61,11 +63,15 @@ class Pulse:
             self._loop = asyncio.create_task(self._run())
         try:
             yield _event("health", json.dumps(self._troubles))
-            while not await gone():
+            beat = 0.0
+            while not stopping.is_set():
                 try:
-                    name, data = await asyncio.wait_for(queue.get(), BEAT)
+                    name, data = await asyncio.wait_for(queue.get(), _GLANCE)
                 except TimeoutError:
-                    yield ": beat\n\n"
+                    beat += _GLANCE
+                    if beat >= BEAT:
+                        beat = 0.0
+                        yield ": beat\n\n"
                 else:
                     yield _event(name, data)
         finally:

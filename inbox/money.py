@@ -28,9 +28,9 @@ def written(minor: int, currency: str) -> str:
 
 def shown(minor: int, currency: str) -> str:
     """An amount as a page shows it, with narrow spaces between thousands: `1 250.00 EUR`."""
-    return f"{Decimal(minor).scaleb(-digits(currency)):,.{digits(currency)}f}".replace(",", "\N{NARROW NO-BREAK SPACE}") + (
-        f"\N{NO-BREAK SPACE}{currency}"
-    )
+    return f"{Decimal(minor).scaleb(-digits(currency)):,.{digits(currency)}f}".replace(
+        ",", "\N{NARROW NO-BREAK SPACE}"
+    ) + (f"\N{NO-BREAK SPACE}{currency}")
 
 
 def decimal_of(text: str) -> Decimal | None:

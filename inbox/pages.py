@@ -120,7 +120,7 @@ async def undo(
 async def live(request: Request, actor: Actor = signed_in) -> Response:
     """Tell the page when to look again."""
     del actor
-    events = request.app.state.pulse.listen(request.is_disconnected)
+    events = request.app.state.pulse.listen(request.app.state.stopping)
     return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 

@@ -34,6 +34,7 @@ from zoneinfo import ZoneInfo
 
 from inbox.files import Entry, FileError, Source, read
 from inbox.roster import ALWAYS, FOREVER, Absence, Holding, Person, Roster
+from workunits.core.lifecycle import SYSTEM
 
 _TOP = ("zone", "admins")
 _TABLES = ("groups", "person", "accountable", "absence")
@@ -72,6 +73,8 @@ def load_roster(path: Path, accountable: Iterable[str] = ()) -> Roster:
 
 def _groups(source: Source) -> dict[str, tuple[str, ...]]:
     table = source.table("groups")
+    for group in table.data:
+        _refuse_system(table, group, table.texts(group))
     return {group: table.texts(group) for group in table.data}
 
 
@@ -87,6 +90,8 @@ def _people(source: Source, groups: dict[str, tuple[str, ...]]) -> dict[str, Per
     for entry in source.entries("person"):
         entry.refuse_unknown(("name", "display", "email", "zone", "groups"))
         name = entry.text("name")
+        if name.startswith("token:"):
+            raise entry.error("name", "names of this kind are those of tokens; choose another")
         if name in people:
             raise entry.error("name", "this person is there twice; keep one")
         member_of = entry.texts("groups")
@@ -102,8 +107,10 @@ def _people(source: Source, groups: dict[str, tuple[str, ...]]) -> dict[str, Per
 
 def _holding(entry: Entry, people: dict[str, Person], zone: tzinfo) -> Holding:
     entry.refuse_unknown(("role", "person", "from", "until"))
+    role = entry.text("role", longest=120)
+    _refuse_system(entry, "role", (role,))
     start, end = _span(entry, zone)
-    return Holding(start, end, entry.text("role", longest=120), _person(entry, "person", people))
+    return Holding(start, end, role, _person(entry, "person", people))
 
 
 def _absence(entry: Entry, people: dict[str, Person], zone: tzinfo) -> Absence:
@@ -153,6 +160,11 @@ def _known(entry: Entry, key: str, name: str, known: Iterable[str], what: str) -
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"add the {what}, or name one that is there"
     raise entry.error(key, f"there is no such {what}; {hint}")
+
+
+def _refuse_system(entry: Entry, key: str, roles: Iterable[str]) -> None:
+    if SYSTEM in roles:
+        raise entry.error(key, f"the role {SYSTEM} is the runtime's own; nobody else has it")
 
 
 def _zone(entry: Entry, name: str) -> tzinfo:

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from temporalio.service import RPCError, RPCStatusCode
 
+from inbox.store import JournalUnavailableError
 from observability.ledger.store import LedgerUnavailableError
 from workunits.client import UnknownCaseError
 from workunits.core.errors import BadInput, Refused, WorkUnitsError
@@ -126,6 +127,9 @@ def problem_of(error: WorkUnitsError | RPCError) -> Problem:
             problem = not_yours() if unknown else Problem(_OF_CODE.get(error.code, 409), error.code, str(error))
         case LedgerUnavailableError():
             problem = Problem(503, "ledger_unavailable", "the ledger does not answer now; try again", retry_after=5)
+        case JournalUnavailableError():
+            detail = "the inbox's own store does not answer now: nothing was accepted; try again"
+            problem = Problem(503, "journal_unavailable", detail, retry_after=5)
         case RPCError() if error.status in _GONE:
             problem = not_yours()
         case RPCError():

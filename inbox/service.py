@@ -48,7 +48,7 @@ class TaskService:
         self.catalog = catalog
         self.directory = directory
         self.journal = journal
-        self._ledger = ledger
+        self.ledger = ledger
         self._listing = Listing(ledger, catalog)
         self._lookup = Lookup(cases, ledger)
         self._courier = Courier(cases, journal)

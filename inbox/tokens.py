@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from inbox.files import Entry, FileError, Source, Watched, read
+from workunits.core.lifecycle import SYSTEM
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
@@ -111,6 +112,8 @@ def _token(entry: Entry) -> Token:
     for needed in ("roles", "units"):
         if not entry.texts(needed):
             raise entry.error(needed, 'it is missing: a token is for named ones only, such as ["one", "two"]')
+    if SYSTEM in entry.texts("roles"):
+        raise entry.error("roles", f"the role {SYSTEM} is the runtime's own; nobody else has it")
     expires = entry.data.get("expires")
     if not isinstance(expires, datetime) or expires.tzinfo is None:
         raise entry.error("expires", "a time with its zone, such as 2027-01-01T00:00:00Z")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import cache
 
 from opentelemetry import trace
+from opentelemetry.util import types
 from temporalio.contrib.opentelemetry import OpenTelemetryPlugin, ReplaySafeTracerProvider, create_tracer_provider
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,21 @@ def shut_down() -> None:
         provider.shutdown()
 
 
+def _remember_tracers(provider: ReplaySafeTracerProvider) -> None:
+    """Have the same tracer given each time: Temporal's interceptors ask for theirs several times in every case."""
+    make = provider.get_tracer
+    remembered = cache(make)
+
+    def get_tracer(
+        name: str, version: str | None = None, schema_url: str | None = None, attributes: types.Attributes = None
+    ) -> trace.Tracer:
+        if attributes:
+            return make(name, version, schema_url, attributes)
+        return remembered(name, version, schema_url)
+
+    provider.get_tracer = get_tracer  # type: ignore[method-assign,assignment]
+
+
 def _set_up_once(service: str) -> None:
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return  # set up already, by us or by the program that we are part of
@@ -39,6 +56,7 @@ def _set_up_once(service: str) -> None:
 
     name = os.environ.get("OTEL_SERVICE_NAME") or service
     provider = create_tracer_provider(resource=Resource.create({"service.name": name}))
+    _remember_tracers(provider)
     trace.set_tracer_provider(provider)
     if not (os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")):
         return

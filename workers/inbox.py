@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import uvicorn
 
 from inbox.app import Doors, make_app
 from inbox.directory import Directory
+from inbox.doors import is_loopback
 from inbox.journal import Journal
 from inbox.oidc import Provider
 from inbox.sessions import Ended
@@ -94,24 +95,13 @@ def refuse_dev_login(settings: Settings, host: str) -> None:
     """
     if not settings.dev_login:
         return
-    by_name = (settings.inbox_url or "http://localhost").partition("://")[2].rpartition(":")
-    name = (by_name[0] or by_name[2]).strip("[]")
+    name = urlsplit(settings.inbox_url or "http://localhost").hostname or ""
     if not (is_loopback(host) and is_loopback(name)) or settings.inbox_proxies:
         raise SettingsError(
             "dev_login: anyone who reaches the inbox could be anyone; listen on 127.0.0.1, without inbox_url and "
             "inbox_proxies, or let people log in through oidc_issuer",
             field="dev_login",
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @asynccontextmanager

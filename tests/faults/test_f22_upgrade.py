@@ -1,6 +1,6 @@
 """F22: upgrade and rollback. Open cases finish on the code, and on the copy of the state, that they meet.
 
-Not run here: an older server or an older SDK beside today's. A clean checkout has one of each, and the tests are offline.
+Not run here: an older server or SDK beside today's. A checkout has one of each, and its tests are offline.
 """
 
 import asyncio

@@ -109,7 +109,7 @@ display = "Zoe Zimmer"
 role = "head of tests"
 person = "hana"
 """
-URL = "http://inbox.test"
+URL = "http://localhost:8080"
 PLENTY = Rate(1e9, 1e9)
 BROWSER = {"accept": "text/html", "sec-fetch-site": "same-origin"}
 """The headers of a browser that is on one of our pages."""
@@ -206,7 +206,7 @@ async def log_in(client: httpx2.AsyncClient, name: str) -> None:
 
 @pytest_asyncio.fixture
 async def enter(app: FastAPI) -> AsyncIterator[Enter]:
-    """Open a browser: `await enter("ann")` as someone, `await enter()` as nobody yet; headers by keyword."""
+    """Open browsers, each logged in with a name, or as nobody yet; further headers by keyword."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def make(name: str = "", **headers: str) -> httpx2.AsyncClient:

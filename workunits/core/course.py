@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic import BaseModel, Field
+from pydantic_core import to_json
 from temporalio import workflow
 from temporalio.common import RawValue, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError, FailureError
@@ -325,8 +326,7 @@ class Course:
         self.desk.changed = False
         tasks = [task.model_dump(mode="json", exclude_defaults=True) for task in self.desk.open_tasks()]
         record = self.record.compact()
-        size = len(self.record.model_dump_json(exclude_defaults=True).encode())
-        fits = size <= (MEMO_HARD_LIMIT if self.record.close == "cancelled" else MEMO_LIMIT)
+        fits = len(to_json(record)) <= (MEMO_HARD_LIMIT if self.record.close == "cancelled" else MEMO_LIMIT)
         if not fits:
             for large in ("steps", "routes", "actions", "rungs", "ignored"):
                 record.pop(large, None)

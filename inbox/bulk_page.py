@@ -1,0 +1,175 @@
+"""Several tasks at once: claimed, released or answered alike, with the result of each."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from inbox.answering import Answer, answer_fields
+from inbox.asking import address_of, wanted_in
+from inbox.framing import frame, signed_in
+from inbox.identity import Actor
+from inbox.rendering import Clock, render, task_href
+from inbox.security import Problem
+from inbox.shapes import words
+from inbox.sheet import Outcome, TaskSheet
+from inbox.task_view import answer_of, stands_in
+
+router = APIRouter(include_in_schema=False)
+MOST = 100
+_AT_ONCE = 8
+_SEE_OTHER = 303
+_WORDS = {"applied": "Done", "pending": "Being delivered", "held": "Held", "refused": "Refused"}
+
+
+@router.post("/bulk")
+async def bulk(request: Request, actor: Actor = signed_in) -> Response:
+    """Do the same to all selected tasks, or ask first for the one answer to all of them."""
+    form = await request.form()
+    what = str(form.get("_do", ""))
+    back = address_of(wanted_in(str(form.get("from", ""))))
+    chosen = list(dict.fromkeys(str(value) for value in form.getlist("task")))
+    if not chosen:
+        return RedirectResponse(f"/tasks?{back}", _SEE_OTHER)
+    if len(chosen) > MOST:
+        raise Problem(422, "invalid_field", f"at most {MOST} tasks are done at once", field="task")
+    tasks = dict(_seen(value) for value in chosen)
+    action_id = str(form.get("action_id", "")) or uuid.uuid4().hex
+    if what in ("claim", "release"):
+        return await _do(request, actor, back, what, tasks, dict.fromkeys(tasks, {}), action_id)
+    sheets = await _sheets(request, actor, tasks)
+    _same_step(sheets)
+    typed = answer_fields(form)
+    answer = answer_of(request, actor, sheets[0], typed or None)
+    if what.startswith(("add:", "remove:")):
+        answer.change(what)
+    elif what == "send" or what.startswith("decide:"):
+        answer.decide(what)
+        data = answer.read()
+        if not answer.errors:
+            return await _do(request, actor, back, "complete", tasks, dict.fromkeys(tasks, data), action_id, sheets)
+    return _ask(request, actor, back, tasks, sheets, answer, action_id)
+
+
+def _seen(value: str) -> tuple[str, int]:
+    """A task and the revision that was seen, as a list's box names them."""
+    task_id, _, revision = value.rpartition(":")
+    known = revision.isascii() and revision.isdigit() and len(revision) < 10  # noqa: PLR2004
+    return (task_id, int(revision)) if known else (value, 1)
+
+
+async def _sheets(request: Request, actor: Actor, tasks: Mapping[str, int]) -> list[TaskSheet]:
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(task_id: str) -> TaskSheet:
+        async with turns:
+            sheet: TaskSheet = await request.app.state.service.sheet(actor, task_id)
+            return sheet
+
+    return list(await asyncio.gather(*(one(task_id) for task_id in tasks)))
+
+
+def _same_step(sheets: list[TaskSheet]) -> None:
+    """Refuse one answer to different questions.
+
+    Raises:
+        Problem: 422.
+    """
+    kinds = {(sheet.unit, sheet.version, sheet.task.step) for sheet in sheets}
+    if len(kinds) > 1:
+        raise Problem(422, "invalid_field", "select tasks of one step: one answer is for one question", field="task")
+
+
+async def _do(
+    request: Request,
+    actor: Actor,
+    back: str,
+    action: str,
+    tasks: Mapping[str, int],
+    bodies: Mapping[str, Mapping[str, Any]],
+    action_id: str,
+    sheets: list[TaskSheet] | None = None,
+) -> Response:
+    """Act on each task, and say what came of each."""
+    turns = asyncio.Semaphore(_AT_ONCE)
+    known = {sheet.task.id: sheet for sheet in sheets or ()}
+    doors = request.app.state.doors
+
+    async def one(number: int, task_id: str) -> Outcome | Problem:
+        sheet = known.get(task_id)
+        async with turns:
+            try:
+                outcome: Outcome = await request.app.state.service.act(
+                    actor,
+                    task_id,
+                    action,
+                    bodies[task_id],
+                    action_id=f"{action_id}-{number}",
+                    revision=tasks[task_id],
+                    acting_for=stands_in(sheet, actor, doors.directory) if sheet else None,
+                )
+            except Problem as problem:
+                return problem
+            return outcome
+
+    came = await asyncio.gather(*(one(number, task_id) for number, task_id in enumerate(tasks)))
+    results = [_result(task_id, said, back) for task_id, said in zip(tasks, came, strict=True)]
+    good = sum(result["good"] for result in results)
+    heading = f"{words(action)}: {good} of {len(results)} done"
+    status = 200 if good else 409
+    return render(
+        "bulk.html",
+        frame(request, actor, at="tasks"),
+        status=status,
+        **{"from": back},
+        heading=heading,
+        results=results,
+        errors=[],
+    )
+
+
+def _result(task_id: str, said: Outcome | Problem, back: str) -> dict[str, Any]:
+    made = {"name": _name(task_id), "href": f"{task_href(task_id)}?{back}"}
+    if isinstance(said, Problem):
+        return {**made, "good": False, "word": "Refused", "text": said.detail}
+    refused = said.state == "refused"
+    return {**made, "good": not refused, "word": _WORDS[said.state], "text": said.detail if refused else ""}
+
+
+def _name(task_id: str) -> str:
+    case, _, step = task_id.rpartition("/")
+    return f"{words(step)}, {case.partition(':')[2] or case}"
+
+
+def _ask(
+    request: Request,
+    actor: Actor,
+    back: str,
+    tasks: Mapping[str, int],
+    sheets: list[TaskSheet],
+    answer: Answer,
+    action_id: str,
+) -> Response:
+    """Ask for the one answer."""
+    items = [
+        {"name": _name(task_id), "href": f"{task_href(task_id)}?{back}", "value": f"{task_id}:{revision}"}
+        for task_id, revision in tasks.items()
+    ]
+    return render(
+        "bulk.html",
+        frame(request, actor, Clock.of(actor), at="tasks"),
+        status=422 if answer.errors else 200,
+        **{"from": back},
+        heading=f"{words(sheets[0].task.step)}: {len(items)} task{'s' if len(items) > 1 else ''} at once",
+        results=[],
+        errors=answer.summary,
+        items=items,
+        form=answer.root,
+        decision=answer.decision,
+        action_id=action_id,
+    )

@@ -1,0 +1,56 @@
+"""The class of a unit, as the SDK sees it: a workflow whose definition is found once per process."""
+
+from __future__ import annotations
+
+import uuid
+
+from temporalio import workflow
+from temporalio.client import WorkflowFailureError
+
+from tests.lab.units import Plain
+from workunits.core import unit
+from workunits.core.unit import WorkUnit
+
+
+def test_the_sdk_keeps_its_definition_where_we_look():
+    """An SDK that keeps it elsewhere would have every case inspected again, or not run at all."""
+    made = getattr(Plain, unit._DEFINITION)
+
+    assert (Plain, "plain") == (made.cls, made.name)
+    assert unit._workflows[Plain.__module__, Plain.__qualname__] is made
+    assert {None} == set(made.updates) == set(made.signals)
+
+
+def test_a_definition_with_handlers_of_the_units_own_is_not_kept():
+    """They must be those of the guarded file, not those that this process imported."""
+    members = dict(vars(Plain))
+    for name in ("run", "__dict__", "__weakref__", unit._DEFINITION):
+        members.pop(name, None)
+
+    def mine(self) -> str:
+        return "mine"
+
+    members["mine"] = workflow.query(name="mine")(mine)
+    made = type("Chatty", (WorkUnit,), members, name="chatty", version="1", key="request")
+
+    assert "mine" in getattr(made, unit._DEFINITION).queries
+    assert (made.__module__, made.__qualname__) not in unit._workflows
+
+
+async def test_cases_run_on_the_kept_definition(bench, monkeypatch):
+    """In the sandbox the SDK's own inspection is not made again: this one would end the case's task."""
+
+    def forbidden(*_args: object, **_named: object) -> None:
+        raise AssertionError("inspected again")
+
+    monkeypatch.setattr("temporalio.workflow._definition._Definition._apply_to_class", staticmethod(forbidden))
+    key = uuid.uuid4().hex
+    handle = await bench.client.start_workflow("plain", {"request": key}, id=f"plain:{key}", task_queue=bench.queue)
+    task = await bench.task(handle.id, "decide")
+    await bench.answer(task, {"decision": "grant"})
+    try:
+        said = await handle.result()
+    except WorkflowFailureError as error:
+        raise AssertionError(error.cause) from error
+
+    assert said["close"] == "achieved"

@@ -1,0 +1,33 @@
+"""A short soak; `make soak` is the long one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.observability.postgres import BIN
+
+ROOT = Path(__file__).parents[2]
+CASES, KILLS, SECONDS, SEED = 60, 8, 30, 1
+
+
+@pytest.mark.timeout(400)
+def test_a_short_soak_finds_nothing():
+    """60 cases through 8 kills and freezes: each closes once, and nothing acknowledged is lost or doubled."""
+    if BIN is None:
+        pytest.skip("PostgreSQL's server is not installed: apt-get install postgresql")
+    arguments = ["--cases", CASES, "--kills", KILLS, "--seconds", SECONDS, "--seed", SEED]
+    command = [sys.executable, "-m", "tests.soak", *map(str, arguments)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    events = [json.loads(line) for line in ended.stdout.splitlines()]
+
+    assert ended.returncode == 0, ended.stderr
+    assert events[0]["event"] == "begin"
+    assert events[-1]["event"] == "summary"
+    assert events[-1]["violations"] == 0
+    assert sum(events[-1]["figures"]["closes"].values()) == CASES
+    assert sum(event["event"] == "fault" for event in events) >= KILLS
