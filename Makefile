@@ -6,9 +6,11 @@ STAMP := $(VENV)/.stamp
 ARGS ?=
 
 # What tests need beside Python packages, each as the apt package and, after the colon, the commands or files that
-# show it is there. postgresql, prometheus, prometheus-alertmanager and chromium join when the tests that use them land.
+# show it is there. prometheus and prometheus-alertmanager join when the tests that use them land.
 SYSTEM_TOOLS := \
+	chromium:chromium \
 	libfaketime:faketime,/usr/lib/*/faketime/libfaketime.so.1 \
+	postgresql:/usr/lib/postgresql/*/bin/postgres \
 	strace:strace
 
 # Containers often set it; our processes would then recompile a unit's file for every case they replay.
@@ -54,7 +56,7 @@ $(STAMP): requirements-dev.txt pyproject.toml
 		|| { echo "$(PYTHON) lacks venv or ensurepip; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
 		$(PYTHON) -m venv --clear $(VENV) || exit; \
 	fi
-	@echo "Setting up $(VENV) from requirements-dev.txt (about half a minute, once)"
+	@echo "Setting up $(VENV) from requirements-dev.txt (about a minute, once)"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	@touch $@

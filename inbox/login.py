@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import html
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Form, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from inbox import sessions
 from inbox.guard import address_of, too_many
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from inbox.doors import Doors
     from inbox.oidc import Provider
 
-DEV_WARNING = "Development login: anyone on this machine may be anyone. Never use it for real work."
-"""Stands on every page while the development login is on."""
 _LONGEST_NEXT = 2000
 
 router = APIRouter(include_in_schema=False)
@@ -42,7 +38,8 @@ async def choose(request: Request, next: str = "/") -> Response:  # noqa: A002 -
     doors = _doors(request)
     if doors.provider is not None and not doors.dev_login:
         return RedirectResponse(f"/login/oidc?next={quote(local(next), safe='')}", 303)
-    return _page(request, "login_page", plain_login)
+    page: Response = request.app.state.login_page(request, local(next))
+    return page
 
 
 @router.post("/login/dev")
@@ -99,46 +96,8 @@ async def leave(request: Request) -> Response:
 @router.get(LOGGED_OUT)
 async def left(request: Request) -> Response:
     """Say that the session has ended."""
-    return _page(request, "logged_out_page", plain_logged_out)
-
-
-def plain_login(request: Request, target: str) -> Response:
-    """The login page, where the pages are not installed."""
-    doors = _doors(request)
-    said = ""
-    if doors.provider is not None:
-        said += f'<p><a href="/login/oidc?next={quote(target, safe="")}">Log in</a></p>'
-    if doors.dev_login:
-        now = datetime.now(UTC)
-        options = "".join(
-            f'<option value="{html.escape(one.name)}">{html.escape(one.display)}: '
-            f"{html.escape(', '.join(doors.directory.roles_of(one.name, now)) or 'no role')}</option>"
-            for one in doors.directory.everybody
-        )
-        said += (
-            f'<p>{DEV_WARNING}</p><form method="post" action="/login/dev"><label>Person <select name="name">{options}'
-            f'</select></label><input type="hidden" name="next" value="{html.escape(target)}">'
-            "<button>Log in</button></form>"
-        )
-    return _plain("Log in", said or "<p>Nobody can log in: see docs/people.md, Logging in.</p>")
-
-
-def plain_logged_out(request: Request, target: str) -> Response:
-    """The last page, where the pages are not installed."""
-    del request, target
-    return _plain("Logged out", '<p>You are logged out. <a href="/login">Log in again</a></p>')
-
-
-def _plain(title: str, body: str) -> Response:
-    head = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>'
-    return HTMLResponse(f"{head}<body><main><h1>{title}</h1>{body}</main></body></html>")
-
-
-def _page(request: Request, name: str, plain: Any) -> Response:
-    """The page that `inbox.pages` has installed, else a plain one."""
-    page = getattr(request.app.state, name, plain)
-    response: Response = page(request, local(request.query_params.get("next")))
-    return response
+    page: Response = request.app.state.logged_out_page(request, "/")
+    return page
 
 
 def _doors(request: Request) -> Doors:

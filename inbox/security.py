@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import http
 import logging
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from temporalio.service import RPCError, RPCStatusCode
 
 from inbox.store import JournalUnavailableError
@@ -151,25 +150,9 @@ def respond(request: Request, problem: Problem) -> Response:
         return JSONResponse(problem.document, problem.status, headers, media_type="application/problem+json")
     if problem.code == "login_required":
         return _to_login(request)
-    page: Any = getattr(request.app.state, "problem_page", plain_page)
-    response: Response = page(request, problem)
+    response: Response = request.app.state.problem_page(request, problem)
     response.headers.update(problem.headers)
     return response
-
-
-def plain_page(request: Request, problem: Problem) -> Response:
-    """The page of a problem, where the pages are not installed."""
-    del request
-    errors = "".join(
-        f"<li>{html.escape(error.get('field', ''))}: {html.escape(error.get('detail', ''))}</li>"
-        for error in problem.errors
-    )
-    body = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{problem.title}</title></head>'
-        f"<body><main><h1>{problem.title}</h1><p>{html.escape(problem.detail)}</p>"
-        f'{f"<ul>{errors}</ul>" if errors else ""}<p><a href="/">To the inbox</a></p></main></body></html>'
-    )
-    return HTMLResponse(body, problem.status)
 
 
 def _to_login(request: Request) -> Response:

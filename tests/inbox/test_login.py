@@ -66,11 +66,12 @@ async def who(client: httpx2.AsyncClient, cookie: str | None = None) -> dict[str
 # --- the development login
 
 
-async def test_the_development_login_offers_everybody_and_warns(client):
-    """Its page lists the people of the directory, and says what it is."""
+async def test_the_development_login_offers_everybody_and_every_page_says_what_it_is(client):
+    """The login lists the people of the directory; it, the lists and the refusals all carry the warning."""
     page = await client.get("/login?next=/tasks")
-
-    assert "Development login" in page.text
+    await log_in(client, "ann")
+    for shown in (page, await client.get("/tasks"), await client.get("/catalog"), await client.get("/nowhere")):
+        assert "Development login" in shown.text
     assert "Ann Alvarez" in page.text
     assert 'value="/tasks"' in page.text
 
@@ -125,6 +126,7 @@ async def test_where_it_is_off_there_is_none_and_its_old_cookies_open_nothing(cl
     async with client_of(telling(replace(doors, dev_login=False))) as other, client_of(telling(doors)) as same:
         assert await who(same, copy)
         assert await who(other, copy) is None
+        assert "Development login" not in (await other.get("/nowhere")).text
         assert (await other.post("/login/dev", data={"name": "ann"})).status_code == 404
         assert "Nobody can log in" in (await other.get("/login")).text
 
