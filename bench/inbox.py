@@ -36,15 +36,15 @@ from observability.ledger.tables import cases, tasks
 from workers.ports import LOOPBACK, free_ports
 from workunits.client import Cases
 from workunits.plugin import work_units
-from workunits.registry import Catalog
-from workunits.units import PACKAGE
+from workunits.registry import Catalog, Package
+from workunits.units import UNITS
 
 MANY, SOME = 100_000, 2_000
 ME = "ann"
 OWNED = 40
 """Tasks of one person; nobody has more at a time for long."""
 REPEATS = 200
-_CATALOG = Catalog([PACKAGE])
+_CATALOG = Catalog([Package("workunits", UNITS, ("workunits.contracts",), ())])
 _ROLES = sorted({role for unit in _CATALOG for role in roles_in(unit)})
 _PLENTY = Rate(1e9, 1e9)
 
@@ -74,7 +74,7 @@ def _queries(ledger: Ledger) -> dict[str, float]:
     """The worst of a first page and one in the middle, by scope."""
     listing = Listing(ledger, _CATALOG)
     viewer = Viewer((ME,), frozenset(_ROLES), frozenset(unit.unit_name for unit in _CATALOG))
-    found = {}
+    found: dict[str, float] = {}
     for scope in SCOPES:
         first = listing.page(Wanted(scope=scope), viewer, datetime.now(UTC))
         deep = Wanted(scope=scope, cursor=first.next or "")

@@ -61,19 +61,15 @@ class Field:
         return len(self.shape.choices) <= _FEW
 
     @property
+    def singular(self) -> str:
+        """What one item of a list is called."""
+        plural = self.label.lower()
+        return plural[:-1] if plural.endswith("s") and not plural.endswith("ss") else plural
+
+    @property
     def full(self) -> bool:
         """Whether a list takes no more."""
         return len(self.inside) >= min(self.shape.most or MOST_ITEMS, MOST_ITEMS)
-
-    @property
-    def limits(self) -> str:
-        """What is taken, in words."""
-        least, greatest = self.shape.least, self.shape.greatest
-        if self.shape.kind not in ("integer", "number") or (least is None and greatest is None):
-            return ""
-        if least is not None and greatest is not None:
-            return f"From {least:g} to {greatest:g}."
-        return f"At least {least:g}." if least is not None else f"At most {greatest:g}."
 
 
 class Form:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -30,6 +31,7 @@ _LONG_FROM = 250
 """Letters from which on a text gets a field of several lines."""
 _LONG_NAMES = ("reason", "note", "comment", "summary", "details", "description", "message", "explanation")
 _DEEPEST = 8
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SCALARS: dict[str, Kind] = {"integer": "integer", "number": "number", "boolean": "yes_no", "string": "text"}
 _FORMATS: dict[str, Kind] = {"date": "date", "date-time": "datetime", "time": "time", "multiline": "long"}
 _DECISIONS = ("decision", "verdict", "outcome", "answer", "result")
@@ -56,8 +58,8 @@ class Shape:
     longest: int | None = None
     fewest: int = 0
     most: int | None = None
-    least: float | None = None
-    greatest: float | None = None
+    limits: str = ""
+    """Of a number: what is taken, in words."""
     pattern: str = ""
     exact: bool = False
     """A decimal number, which travels as text so that no digit is lost."""
@@ -80,8 +82,10 @@ def decision_of(shape: Shape) -> Shape | None:
 
 
 def words(name: str) -> str:
-    """A name of code as people write it: `monthly_income` becomes `Monthly income`."""
-    said = name.replace("_", " ").replace("-", " ").strip()
+    """A name of code as people write it: `monthly_income` becomes `Monthly income`, `ByPost` becomes `By post`."""
+    said = _HUMP.sub(" ", name).replace("_", " ").replace("-", " ").strip()
+    if said.count(" ") > name.count(" ") + name.count("_") + name.count("-"):
+        said = said.lower()
     return said[:1].upper() + said[1:]
 
 
@@ -91,8 +95,9 @@ def _read(schema: Any, defs: Mapping[str, Any], name: str, deep: int) -> Shape:
     return replace(
         made,
         name=name,
-        label=words(name) if name else str(schema.get("title", "")),
-        hint=str(schema.get("description", "")) if name else "",
+        label=words(name or str(schema.get("title", ""))),
+        # That of money would be the docstring of its model, which tells nobody anything.
+        hint=str(schema.get("description", "")) if name and made.kind != "money" else "",
         default=schema.get("default", made.default),
     )
 
@@ -143,7 +148,7 @@ def _one_of(
         number = next(option for option in some if option.get("type") == "number")
         return replace(_scalar(number, name, "number"), exact=True, nullable=nullable)
     if types == {"object"}:
-        groups = tuple(replace(_read(o, defs, "", deep - 1), label=str(o.get("title", ""))) for o in some)
+        groups = tuple(replace(_read(o, defs, "", deep - 1), label=words(str(o.get("title", "")))) for o in some)
         return Shape("either", inside=groups, nullable=nullable)
     return Shape("json", nullable=nullable)
 
@@ -183,12 +188,20 @@ def _scalar(schema: dict[str, Any], name: str, kind: Kind) -> Shape:
         if kind == "text" and ((longest or 0) >= _LONG_FROM or (named and not longest)) and "pattern" not in schema:
             kind = "long"
         return Shape(kind, longest=longest, fewest=int(schema.get("minLength", 0)), pattern=schema.get("pattern", ""))
-    return Shape(
-        kind,
-        least=_bound(schema, "minimum", "exclusiveMinimum"),
-        greatest=_bound(schema, "maximum", "exclusiveMaximum"),
-    )
+    return Shape(kind, limits=_limits(schema))
 
 
-def _bound(schema: Mapping[str, Any], *names: str) -> float | None:
-    return next((float(schema[name]) for name in names if isinstance(schema.get(name), int | float)), None)
+def _limits(schema: Mapping[str, Any]) -> str:
+    """What of numbers is taken, in words."""
+    said = [
+        f"{words_} {schema[name]:g}"
+        for name, words_ in (
+            ("minimum", "at least"),
+            ("exclusiveMinimum", "more than"),
+            ("maximum", "at most"),
+            ("exclusiveMaximum", "less than"),
+        )
+        if isinstance(schema.get(name), int | float)
+    ]
+    text = " and ".join(said)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""

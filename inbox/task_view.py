@@ -14,6 +14,7 @@ from starlette.responses import Response
 from inbox.answering import Answer
 from inbox.case_page import did, happened
 from inbox.flash import flash_of
+from inbox.forms import flat
 from inbox.framing import frame
 from inbox.identity import Actor
 from inbox.moments import distance
@@ -25,6 +26,8 @@ from workunits.core.spec import Step
 from workunits.core.unit import WorkUnit
 
 _MOVED = {"not_owner": "someone else has claimed it", "excluded": "you took part in what it checks (four eyes)"}
+_SHORT = 6
+"""Fields up to which the answer stays in sight beside a long case."""
 _SURE = ("confidence", "calibrated_confidence")
 
 
@@ -85,6 +88,7 @@ async def show(request: Request, actor: Actor, shown: Shown, *, status: int = 20
         evidence=readable(sheet.evidence) if sheet.evidence is not None else None,
         history=happened(sheet.history, sheet.comments, doors.directory),
         comment=shown.form.get("text", "") if "comment" in shown.wrong else "",
+        short=len(flat(answer.root)) <= _SHORT,
         form=answer.root if sheet.is_open and sheet.live else None,
         decision=answer.decision,
         decision_error=answer.decision_error,
@@ -139,7 +143,7 @@ def _head(sheet: TaskSheet, actor: Actor, clock: Clock, directory: Any) -> dict[
     return {
         "title": words(task.step),
         "key": sheet.key,
-        "case": sheet.case_id,
+        "unit": words(sheet.unit),
         "case_href": case_href(sheet.case_id),
         "href": task_href(task.id),
         "path": task_href(task.id).removeprefix("/task/"),

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from inbox.files import Entry, FileError, Source, Watched, read
+from inbox.files import LOOK_EVERY, Entry, FileError, Source, Watched, read
 from workunits.core.lifecycle import SYSTEM
 
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -50,14 +50,18 @@ class Tokens:
         self._watched: Watched[tuple[Token, ...]] | None = None
 
     @classmethod
-    def watch(cls, path: Path) -> Tokens:
+    def watch(cls, path: Path, *, every: float = LOOK_EVERY) -> Tokens:
         """Read a file, and read it again when it changes.
 
+        Args:
+            path: The file.
+            every: Seconds between looks at it.
+
         Raises:
-            FileError: it is not right.
+            FileError: it is not right; a later version that is not right is told in the log and not taken.
         """
         made = cls()
-        made._watched = Watched(path, load_tokens)
+        made._watched = Watched(path, load_tokens, every)
         return made
 
     def find(self, shown: str) -> Token | None:

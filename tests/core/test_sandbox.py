@@ -12,6 +12,7 @@ from temporalio.worker import Worker
 
 UNIT = '''
 from tests.lab.contracts import Decision, Request, Result
+from tests.lab.units import Plain
 from workunits.core.spec import Learning, Measure, Outcome, elapsed, human
 from workunits.core.unit import WorkUnit
 {imports}
@@ -117,3 +118,18 @@ async def test_a_clock_a_draw_or_a_file_in_work_fails_the_task_and_not_the_case(
 async def test_a_unit_that_keeps_to_the_rules_is_taken(lab, strange):
     """The template itself is fine: what was refused above is what was added to it."""
     Worker(lab.client, task_queue="strange-fine", workflows=[strange("fine", does="pass")])
+
+
+async def test_the_context_of_a_payload_is_asked_without_entering_the_sandbox(bench, monkeypatch):
+    """The SDK's own way costs a tenth of a case; here it would end the case's task."""
+    inside = "temporalio.worker.workflow_sandbox._runner._Instance"
+
+    def forbidden(*_args):
+        raise AssertionError("entered the sandbox for a question")
+
+    monkeypatch.setattr(f"{inside}.get_serialization_context", forbidden)
+    monkeypatch.setattr(f"{inside}.get_external_store_context", forbidden)
+    started = await bench.start(Plain)
+    await bench.answer(await bench.task(started.case, "decide"), {"decision": "grant"})
+
+    assert (await bench.closed(started.case)).close == "achieved"

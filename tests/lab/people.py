@@ -1,5 +1,7 @@
 """Units whose steps are all people's: votes, four eyes, waits, expiry policies, rework."""
 
+import asyncio
+
 from tests.lab.contracts import Decision, Odd, Request, Result
 from workunits.core.errors import NoQuorum
 from workunits.core.spec import Learning, Measure, On, Outcome, Votes, elapsed, human
@@ -92,6 +94,52 @@ class Silent(WorkUnit, name="silent", version="1", key="request"):
         """Ask."""
         decision = await self.perform(self.FIRST, case)
         return Result(granted=decision.decision == "grant", by=[decision.reason])
+
+
+class Hall(WorkUnit, name="hall", version="1", key="request"):
+    """One prepares and another checks, while three vote beside them; the unit's admins answer for nothing."""
+
+    outcome = OUTCOME
+    learning = LEARNING
+    admins = ("operations",)
+
+    PREPARE = human(
+        "prepare",
+        Request,
+        Request,
+        role="clerk",
+        accountable="desk head",
+        raises=(Odd,),
+        waits=("customer",),
+        if_skipped=Request(request="skipped"),
+    )
+    CHECK = human(
+        "check", Request, Decision, role="clerk", accountable="desk head", excludes=(PREPARE,), forwardable=False
+    )
+    VOTE = human(
+        "vote",
+        Request,
+        Decision,
+        role="member",
+        accountable="chair",
+        waits=("customer",),
+        votes=Votes(of=3, quorum=2, on=lambda decision: decision.decision),
+    )
+
+    rules = (On(Odd, PREPARE), On(NoQuorum, VOTE))
+
+    async def work(self, case: Request) -> Result:
+        """Prepare and check, and vote."""
+        checked, voted = await asyncio.gather(self._checked(case), self.perform(self.VOTE, case))
+        return Result(granted=checked.decision == voted.decision == "grant")
+
+    async def _checked(self, case: Request) -> Decision:
+        made = await self.perform(self.PREPARE, case)
+        checked = await self.perform(self.CHECK, made)
+        while checked.reason == "again":
+            made = await self.redo(self.PREPARE, made)
+            checked = await self.redo(self.CHECK, made)
+        return checked
 
 
 PEOPLE = (Council, FourEyes, Silent)

@@ -53,6 +53,7 @@ _FURTHER: Mapping[str, Sequence[str]] = {
 }
 _MOVES = 9
 """After so many, people come to an end."""
+_AT_MOST = 25
 _DECISIONS: Sequence[Mapping[str, Any]] = ({"decision": "grant"},) * 3 + ({"decision": "refuse", "reason": "no"},)
 
 
@@ -77,7 +78,10 @@ class Player:
             view = await self.bench.until(case, lambda now: now if now.tasks or not now.is_open else None)
             if not view.is_open:
                 return case
-            await self._move(view, hurry=moves >= _MOVES)
+            if moves >= _AT_MOST:  # whoever may still do it has been excluded
+                await self.bench.handle(case).terminate(reason="nobody is left")
+            else:
+                await self._move(view, hurry=moves >= _MOVES)
             moves += 1
 
     async def _start(self) -> str:
@@ -135,7 +139,7 @@ class Player:
     async def _act(self, task: Task, *, hurry: bool) -> None:
         dice = self.dice
         action = self._action(task, hurry=hurry)
-        who = task.owner if task.owner and dice.random() < 0.9 else dice.choice(PEOPLE)
+        who = task.owner if task.owner and dice.random() < 0.9 else dice.choice((*PEOPLE, "uma") if hurry else PEOPLE)
         case = task.id.rpartition("/")[0]
         now = await self.bench.clock(case)
         sent = envelope(
@@ -158,6 +162,8 @@ class Player:
     def _action(self, task: Task, *, hurry: bool) -> str:
         if task.state in ("waiting", "suspended"):
             return self.dice.choice(["resume", "resume", "resume", "suspend", "escalate", "fail", "cancel"])
+        if hurry and task.delegator:
+            return "resolve"
         if hurry or self.dice.random() < 0.05:
             return self.dice.choice(["complete", "complete", "complete", "start"])
         fits = {

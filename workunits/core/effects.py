@@ -24,19 +24,21 @@ def apply(task: Task, work: Work, action: Action, said: Any, at: Microseconds) -
     if action.action == "assign" and task.owner == said.to:
         return False
     before: State = task.state
-    _hold_clocks(work, before, at)
     task.state = _target(task, action, said)
+    moved = task.state != before
+    if moved:
+        _hold_clocks(work, before, at)
     _own(task, work, action, said, at)
     _keep_before(task, before)
-    if task.state == "waiting":
+    if action.action == "wait":
         task.waits_for, task.until = said.reason, said.until
-    elif task.state != "suspended":
+    elif task.state not in ("waiting", "suspended"):
         task.waits_for = task.until = None
     if isinstance(said, Escalate):
         _escalate(task, said)
     if isinstance(said, Forward):
         _pass_on(task, said, passed_by=action.acting_for or action.actor)
-    if task.state in ("in_progress", "waiting", "suspended"):
+    if moved and task.state in ("in_progress", "waiting", "suspended"):
         work.since = at
         work.now = None if task.state == "in_progress" else task.state
     task.revision += 1
@@ -53,7 +55,8 @@ def end(task: Task, work: Work, state: State, at: Microseconds) -> None:
 
 
 def resume(task: Task, work: Work, at: Microseconds) -> None:
-    """Go on after a wait whose time is up."""
+    """Go on after a wait whose time is up; that may have been while the task was suspended."""
+    at = max(at, work.since or at)
     _hold_clocks(work, "waiting", at)
     task.state, task.waits_for, task.until = "in_progress", None, None
     task.revision += 1
