@@ -92,6 +92,10 @@ class Listing:
             if len(found) <= FEW:
                 return reach.first(found)
         arms = [select(*_PLACE).where(*filters, arm) for arm in _elsewhere(wanted, viewer)]
+        # Looked up first by that alone: with more conditions, a planner may prefer an index that has many.
+        undated = connection.execute(select(tasks.c.task_id).where(tasks.c.open, tasks.c.due_at.is_(None))).scalars()
+        if ids := list(undated):
+            arms.append(select(*_PLACE).where(*filters[1:], tasks.c.task_id.in_(ids), _scope(wanted, viewer)))
         few = [row for arm in arms for row in connection.execute(arm)]
         scans = list(self._scans(connection, wanted, viewer, filters, reach))
         many = connection.execute(union_all(*scans)).all() if scans else []
@@ -227,8 +231,7 @@ def _scope(wanted: Wanted, viewer: Viewer) -> ColumnElement[bool]:
 
 
 def _elsewhere(wanted: Wanted, viewer: Viewer) -> Iterator[ColumnElement[bool]]:
-    """What no scan finds: tasks that are due at no time, were passed on to a person, or have gone up; always few."""
-    yield and_(tasks.c.due_at.is_(None), _scope(wanted, viewer))
+    """What no scan finds: tasks that were passed on to a person, or have gone up; always few."""
     if wanted.scope == "mine":
         return
     free = [tasks.c.owner.is_(None)] if wanted.scope == "unclaimed" else []
@@ -261,12 +264,14 @@ def _leap(connection: Connection) -> Iterator[Kind]:
 def _rows(connection: Connection, ids: Sequence[str], touch: Touch) -> list[TaskRow]:
     if not ids:
         return []
-    found = connection.execute(select(*_COLUMNS).where(tasks.c.task_id.in_(ids), tasks.c.open))
-    made = (_row(dict(row), touch) for row in found.mappings())
+    # Not `open` in the condition: SQLite would then read all open tasks by that index, and look each up here.
+    found = connection.execute(select(*_COLUMNS, tasks.c.open).where(tasks.c.task_id.in_(ids)))
+    made = (_row(dict(row), touch) for row in found.mappings() if row["open"])
     return sorted(made, key=lambda row: row.place)
 
 
 def _row(row: dict[str, Any], touch: Touch) -> TaskRow:
     excluded = tuple(row.pop("excluded"))
+    del row["open"]
     usual = touch.get((row["unit"], row["step"]), timedelta(0))
     return TaskRow(key=row.pop("business_key"), excluded=excluded, touch=usual, **row)

@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 
 from inbox import bulk_page, case_page, catalog_page, task_page
 from inbox.asking import HEADINGS, LATE_WORDS, SCOPE_WORDS, address_of, is_filtered, wanted_in, wanted_of
-from inbox.flash import flash_of
+from inbox.flash import flash_of, flashes
 from inbox.framing import frame, signed_in
 from inbox.identity import Actor
 from inbox.live import Pulse
@@ -81,7 +81,7 @@ async def tasks(request: Request, actor: Actor = signed_in) -> Response:
         filters=_filters(state.service.units(actor)),
         chosen={name: getattr(wanted, name) or "" for name in ("unit", "role", "state", "late")},
         views=[{"name": name, "query": query} for name, query in views.items()],
-        flash=None if part else await flash_of(request, actor, address_of(wanted)),
+        flashes=[] if part else await flashes(request, actor, address_of(wanted)),
     )
 
 
@@ -114,6 +114,14 @@ async def undo(
     await service.undo(actor, action_id)
     more = address_of(wanted_in(back), did=action_id)
     return RedirectResponse(f"{task_href(outcome.task_id)}?{more}", SEE_OTHER)
+
+
+@router.get("/did")
+async def settled(request: Request, did: str = "", back: str = "", actor: Actor = signed_in) -> Response:
+    """What became of an action, for a page that said that it was on its way."""
+    address = address_of(wanted_in(back))
+    said = await flash_of(request, actor, address, did)
+    return render("flash.html", frame(request, actor), flashes=[said] if said else [])
 
 
 @router.get("/live")

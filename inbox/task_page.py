@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -17,7 +17,7 @@ from inbox.framing import signed_in
 from inbox.identity import Actor
 from inbox.rendering import task_href
 from inbox.security import Problem
-from inbox.sheet import Outcome, TaskSheet
+from inbox.sheet import Happened, Outcome, TaskSheet
 from inbox.task_view import Shown, answer_of, show, stands_in
 from inbox.wanted import TaskPage, Wanted
 from workunits.core.errors import BadInput
@@ -26,6 +26,7 @@ router = APIRouter(include_in_schema=False)
 HOLD = 8.0
 """Seconds in which a decision can be undone: it is kept here, and sent then."""
 _SEE_OTHER = 303
+_DIGITS = 10
 _ENDS = frozenset({"complete", "fail", "skip", "cancel", "forward"})
 """After these there is nothing more to do here: the next task follows."""
 
@@ -37,7 +38,7 @@ async def task(request: Request, task_id: str, actor: Actor = signed_in) -> Resp
     shown = Shown(sheet, address_of(wanted_of(request.query_params)))
     if request.query_params.get("part") == "state":
         seen = request.query_params.get("revision", "")
-        return await show(request, actor, shown, part=int(seen) if seen.isdigit() and len(seen) < 10 else 0)  # noqa: PLR2004
+        return await show(request, actor, shown, part=int(seen) if seen.isdigit() and len(seen) < _DIGITS else 0)
     return await show(request, actor, shown)
 
 
@@ -84,6 +85,11 @@ async def _answer(request: Request, actor: Actor, shown: Shown, what: str) -> Re
     data = answer.read()
     if answer.errors:
         return await show(request, actor, shown, status=422)
+    if _seen(shown) != sheet.revision:
+        # A decision that is held is judged later: that it was made on what has changed is told now.
+        since = tuple(one for one in sheet.history if one.step == _key(sheet) and one.revision > _seen(shown))
+        shown.conflict = _meanwhile(request, since)
+        return await show(request, actor, shown, status=412)
     outcome = await _send(request, actor, shown, "complete", data, hold=HOLD)
     if outcome.state == "refused":
         return await _refused(request, actor, shown, outcome, answer)
@@ -112,14 +118,14 @@ async def _do(request: Request, actor: Actor, shown: Shown, action: str) -> Resp
 async def _send(
     request: Request, actor: Actor, shown: Shown, action: str, body: Mapping[str, Any], hold: float = 0
 ) -> Outcome:
-    said, task_ = str(shown.form.get("revision", "")), shown.sheet.task
+    task_ = shown.sheet.task
     outcome: Outcome = await request.app.state.service.act(
         actor,
         task_.id,
         action,
         body,
         action_id=str(shown.form.get("action_id", "")) or uuid.uuid4().hex,
-        revision=int(said) if said.isdigit() and len(said) < 10 else shown.sheet.revision,  # noqa: PLR2004
+        revision=_seen(shown),
         acting_for=stands_in(shown.sheet, actor, request.app.state.doors.directory),
         hold=hold,
     )
@@ -130,7 +136,7 @@ async def _refused(request: Request, actor: Actor, shown: Shown, outcome: Outcom
     """Show the task as it is now, with what was typed and what is wrong."""
     shown.sheet = await _sheet(request, actor, shown.sheet.task.id)
     if outcome.is_stale:
-        shown.conflict = _meanwhile(request, outcome)
+        shown.conflict = _meanwhile(request, outcome.meanwhile)
         return await show(request, actor, shown, status=412)
     if answer is not None and outcome.code == "invalid_field":
         answer.refuse(outcome.errors, outcome.detail, outcome.field)
@@ -140,11 +146,21 @@ async def _refused(request: Request, actor: Actor, shown: Shown, outcome: Outcom
     return await show(request, actor, shown, status=422 if outcome.field else 409)
 
 
-def _meanwhile(request: Request, outcome: Outcome) -> str:
+def _meanwhile(request: Request, happened: Sequence[Happened]) -> str:
     """Who did what, in words."""
-    if not outcome.meanwhile:
+    if not happened:
         return "Someone changed it."
-    return " ".join(f"{_name(request, one.by)} {did(one.action)}." for one in outcome.meanwhile)
+    return " ".join(f"{_name(request, one.by)} {did(one.action)}." for one in happened)
+
+
+def _seen(shown: Shown) -> int:
+    """The revision that was on the page."""
+    said = str(shown.form.get("revision", ""))
+    return int(said) if said.isascii() and said.isdigit() and len(said) < _DIGITS else shown.sheet.revision
+
+
+def _key(sheet: TaskSheet) -> str:
+    return sheet.task.id.rpartition("/")[2]
 
 
 def _name(request: Request, who: str) -> str:

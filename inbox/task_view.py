@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from inbox.answering import Answer
 from inbox.case_page import did, happened
-from inbox.flash import flash_of
+from inbox.flash import flashes
 from inbox.forms import flat
 from inbox.framing import frame
 from inbox.identity import Actor
@@ -80,7 +80,7 @@ async def show(request: Request, actor: Actor, shown: Shown, *, status: int = 20
         page,
         status=status,
         **values,
-        flash=await flash_of(request, actor, shown.back),
+        flashes=await flashes(request, actor, shown.back),
         errors=errors,
         conflict=shown.conflict,
         proposal=proposal,

@@ -103,21 +103,25 @@
   // --- what was just done ---------------------------------------------------------------------------------------------
 
   function countDown() {
-    const flash = $("#flash[data-until]");
-    if (!flash) return;
+    const flash = $("#flash");
+    if (!flash?.dataset.until || flash.dataset.counts) return;
+    flash.dataset.counts = "yes";
     const until = Date.parse(flash.dataset.until);
     const tick = () => {
+      if (!flash.isConnected) return;
       const left = Math.ceil((until - Date.now()) / 1000);
       if (left > 0) {
-        $("[data-left]", flash).textContent = `${left} s left to undo.`;
-        return setTimeout(tick, 250);
+        $("[data-left]", flash).textContent = ` (${left} s)`;
+        setTimeout(tick, 250);
+        return;
       }
-      $("[data-left]", flash).textContent = "Sent.";
       $("form", flash)?.remove();
+      setTimeout(() => window.htmx.trigger(flash, "settle", {}), 1200);
     };
     tick();
   }
 
+  document.addEventListener("htmx:after:swap", countDown);
   document.addEventListener("DOMContentLoaded", () => {
     $("#errors, #conflict")?.focus();
     countDown();

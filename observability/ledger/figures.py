@@ -57,7 +57,7 @@ def figures(record: Record, end: Microseconds) -> Figures:
         external=length(waits) - overlap(waits, active),
         rework_effort=sum(length(worked[work.key]) for work in ours if work.redo_of),
         human_touches=sum(1 for work in ours if is_performed(work) or (work.kind == "human" and worked[work.key])),
-        unmeasured=sum(1 for work in ours if is_unmeasured(work)),
+        unmeasured=sum(1 for work in ours if is_performed(work) and work.assigned_only),
         exceptions=sum(1 for routed in record.routes if routed.business),
         reworked=any(work.redo_of for work in record.steps),
         handoffs=handoffs(record.steps),
@@ -67,11 +67,6 @@ def figures(record: Record, end: Microseconds) -> Figures:
 def is_performed(work: Work) -> bool:
     """Whether a person ended it by doing it: with an answer, or with an exception that the person met."""
     return work.kind == "human" and work.end in ("done", "exception")
-
-
-def is_unmeasured(work: Work) -> bool:
-    """Whether nobody said when a person's work on it began."""
-    return is_performed(work) and not work.work
 
 
 def worked_intervals(work: Work, end: Microseconds) -> list[Interval]:
@@ -136,10 +131,10 @@ def cost(record: Record, roles: Mapping[str, str], rates: Mapping[str, Rate]) ->
         return None
     total = 0.0
     for work in record.steps:
-        if work.kind != "human" or work.external or not (work.work or is_performed(work)):
+        if work.kind != "human" or work.external or not (work.work or work.assigned_only):
             continue
         rate = rates.get(roles.get(work.step, ""))
-        if rate is None or is_unmeasured(work):
+        if rate is None or work.assigned_only:
             return None
         total += length(work.work) / MICROSECONDS_PER_HOUR * rate.per_hour
     return round(total, 6), currencies.pop()

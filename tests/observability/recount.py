@@ -228,7 +228,7 @@ def _steps(course: Course) -> Mapping[str, Mapping[str, Any]]:
             "acting_for": item.acting_for,
             "attempts": item.attempts,
             "external": item.step.external,
-            "assigned_only": item.untold and item.ended == "done",
+            "assigned_only": item.untold,
             "redo_of": item.repeats,
             "queue_us": None if waited is None else waited - item.ready,
             "work_us": sum(b - a for a, b in worked),

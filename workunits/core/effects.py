@@ -91,9 +91,10 @@ def _own(task: Task, work: Work, action: Action, said: Any, at: Microseconds) ->
     elif name in ("release", "forward") or (name == "escalate" and task.state == "ready"):
         task.owner = task.delegator = None
         work.claimed = work.by = work.acting_for = None
+    if name in ("complete", "fail"):
+        work.assigned_only = not work.work
     if name == "complete":
         work.accountable = action.accountable
-        work.assigned_only = not work.work
         work.done, work.end = at, "done"
     elif name in ("fail", "skip", "cancel"):
         work.by = work.by or (action.actor if name == "fail" else None)
