@@ -10,10 +10,10 @@ import uuid
 import pytest
 from temporalio.worker import Worker
 
+from tests.lab.units import Plain
+
 UNIT = '''
 from tests.lab.contracts import Decision, Request, Result
-from tests.lab.units import Plain
-from tests.lab.units import Plain
 from workunits.core.spec import Learning, Measure, Outcome, elapsed, human
 from workunits.core.unit import WorkUnit
 {imports}
