@@ -129,6 +129,10 @@ test: setup system-tools  ## Run the tests
 record: setup  ## Store the replay histories that tests/replay lacks; none is overwritten
 	@$(BIN)/python -m tests.replay.record
 
+.PHONY: screenshots
+screenshots: setup system-tools  ## Make the pictures of docs/inbox.md
+	@$(BIN)/python -m tests.inbox.screenshots
+
 .PHONY: format
 format: setup  ## Format the code and apply the safe fixes
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -161,6 +165,10 @@ bench-growth: setup  ## How a long case grows
 .PHONY: bench-restart
 bench-restart: setup  ## How fast cases go on after a worker is gone
 	@$(BIN)/python -m bench.run restart $(ARGS)
+
+.PHONY: bench-inbox
+bench-inbox: setup  ## A page of the inbox among 100,000 open tasks
+	@$(BIN)/python -m bench.run inbox $(ARGS)
 
 # --- housekeeping -----------------------------------------------------------------------------------------------------
 

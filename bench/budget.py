@@ -46,4 +46,7 @@ BUDGET = {
     "first decision after a killed worker, s": Budget(5.5, 2.5),
     "first decision after SIGTERM, s": Budget(1.0, 0.2),
     "worker process start to polling, s": Budget(1.0, 0.5),
+    "inbox page, 50 of 100,000, query, ms": Budget(2, 0.3),
+    "inbox page, 50 of 100,000, HTTP p50, ms": Budget(15, 5),
+    "inbox list, 2,000 open, HTTP p95, ms": Budget(60, 15),
 }

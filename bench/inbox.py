@@ -43,7 +43,7 @@ MANY, SOME = 100_000, 2_000
 ME = "ann"
 OWNED = 40
 """Tasks of one person; nobody has more at a time for long."""
-REPEATS = 200
+REPEATS = 60
 _CATALOG = Catalog([Package("workunits", UNITS, ("workunits.contracts",), ())])
 _ROLES = sorted({role for unit in _CATALOG for role in roles_in(unit)})
 _PLENTY = Rate(1e9, 1e9)

@@ -1,4 +1,4 @@
-"""The benchmark: `python -m bench.run [full|quick|memory|growth|restart]`.
+"""The benchmark: `python -m bench.run [full|quick|memory|growth|restart|inbox]`.
 
 Every figure stands beside its budget; the exit code is 1 when the product misses a must.
 """
@@ -84,6 +84,13 @@ def restart(_: int) -> bool:
     return print_figures(found)
 
 
+def inbox(_: int) -> bool:
+    """A page of the inbox among many open tasks."""
+    from bench.inbox import inbox_figures
+
+    return print_figures({figure: {PRODUCT.name: [taken]} for figure, taken in inbox_figures().items()})
+
+
 def _counts_and_replay(replays: int) -> list[dict[str, Any]]:
     """Counts on a server of their own, for strace slows it; then the histories replayed, interleaved."""
     if not strace():
@@ -118,7 +125,7 @@ def _say(number: int, variant: Variant, said: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    plans = {plan.__name__: plan for plan in (full, quick, memory, growth, restart)}
+    plans = {plan.__name__: plan for plan in (full, quick, memory, growth, restart, inbox)}
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
     parser.add_argument("plan", nargs="?", choices=plans, default="full")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="interleaved rounds of `full` (default %(default)s)")

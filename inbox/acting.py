@@ -194,6 +194,7 @@ class Acting:
         """What was refused before it was written down."""
         field = error.field if isinstance(error, BadInput) else ""
         model = _model(envelope["action"], known.step) if known and error.code == "invalid_field" else None
+        errors = faults(model, envelope["body"]) if model else ()
         return Outcome(
             action_id=envelope["action_id"],
             task_id=envelope["task_id"],
@@ -201,8 +202,8 @@ class Acting:
             state="refused",
             code=error.code,
             detail=str(error).replace("body.", "", 1) if field.startswith("body.") else str(error),
-            field=field.removeprefix("body."),
-            errors=faults(model, envelope["body"]) if model else (),
+            field=errors[0]["field"] if errors else field.removeprefix("body."),
+            errors=errors,
         )
 
 
@@ -232,16 +233,20 @@ def faults(model: type[BaseModel], body: Mapping[str, Any]) -> tuple[dict[str, s
         model.model_validate_json(json.dumps(body, ensure_ascii=False), strict=True, extra="forbid")
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
-        return tuple(
-            {
-                "field": ".".join(str(part)[:60] for part in fault["loc"]),
-                "detail": "should be one of the kinds in the schema"
-                if fault["type"] == "union_tag_invalid"
-                else fault["msg"].removeprefix("Value error, "),
-            }
-            for fault in found[:FAULTS_SHOWN]
-        )
+        return tuple(_fault(model, fault) for fault in found[:FAULTS_SHOWN])
     return ()
+
+
+def _fault(model: type[BaseModel], fault: Mapping[str, Any]) -> dict[str, str]:
+    """One misfit; a check of the whole model names the field that it is about as `field: why`."""
+    field = ".".join(str(part)[:60] for part in fault["loc"])
+    said = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "union_tag_invalid":
+        said = "should be one of the kinds in the schema"
+    name, colon, why = said.partition(": ")
+    if not field and colon and name in model.model_fields:
+        return {"field": name, "detail": why}
+    return {"field": field or "body", "detail": said}
 
 
 def _model(action: str, step: Step[Any, Any]) -> type[BaseModel] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,9 @@ from workunits.core.errors import BadInput
 from workunits.core.strict_json import loads
 
 Typed = Mapping[str, Sequence[str]]
+"""What was typed: the values under each name, as a browser sends them."""
+MOST_ITEMS = 100
+"""Lines of a list."""
 Read = tuple[bool, Any]
 """Whether there is a value, and which."""
 
@@ -42,39 +45,121 @@ _WORDS = {
 }
 
 
-def read_value(shape: Shape, name: str, key: str, typed: Typed, errors: dict[str, str], zone: ZoneInfo) -> Read:
-    """Read one value and all inside it.
+class Reader:
+    """Reads one form."""
 
-    Args:
-        shape: What it should be.
-        name: Its name on the form.
-        key: Its path in the answer.
-        typed: What was typed.
-        errors: By path; misfits are added.
-        zone: In which times are meant.
-    """
-    if shape.kind == "fixed":
-        return True, shape.default
-    if shape.kind == "group":
-        return _group(shape, name, key, typed, errors, zone)
-    if shape.kind == "list":
-        return _list(shape, name, key, typed, errors, zone)
-    if shape.kind == "either":
-        return _either(shape, name, key, typed, errors, zone)
-    if shape.kind == "money":
-        return _money(shape, name, key, typed, errors)
-    if shape.kind == "many":
-        return True, [choice for choice in shape.choices if str(choice) in typed.get(name, ())]
-    text = "".join(typed.get(name, ())[:1]).replace("\r\n", "\n")
-    if shape.kind not in ("text", "long"):
-        text = text.strip()
-    if not text.strip():
-        return _blank(shape, key, errors)
-    try:
-        return True, _scalar(shape, text, zone)
-    except ValueError as error:
-        errors[key] = str(error)
+    def __init__(self, typed: Typed, zone: ZoneInfo) -> None:
+        """Take what was typed.
+
+        Args:
+            typed: The values under each name.
+            zone: In which times are meant.
+        """
+        self.errors: dict[str, str] = {}
+        """What does not fit, by the path in the answer."""
+        self._typed = typed
+        self._zone = zone
+        self._kinds: dict[str, Callable[[Shape, str, str], Read]] = {
+            "group": self._group,
+            "list": self._list,
+            "either": self._either,
+            "money": self._money,
+            "many": self._many,
+        }
+
+    def read(self, shape: Shape, name: str, key: str = "") -> Read:
+        """Read one value and all inside it.
+
+        Args:
+            shape: What it should be.
+            name: Its name on the form.
+            key: Its path in the answer.
+        """
+        if shape.kind == "fixed":
+            return True, shape.default
+        if shape.kind in self._kinds:
+            return self._kinds[shape.kind](shape, name, key)
+        text = self._first(name).replace("\r\n", "\n")
+        if not text.strip():
+            return self._blank(shape, key)
+        try:
+            return True, _scalar(shape, text if shape.kind in ("text", "long") else text.strip(), self._zone)
+        except ValueError as error:
+            return self._wrong(key, str(error))
+
+    def _first(self, name: str) -> str:
+        return next(iter(self._typed.get(name, ())), "")
+
+    def _wrong(self, key: str, why: str) -> Read:
+        self.errors[key] = why
         return _NOTHING
+
+    def _blank(self, shape: Shape, key: str) -> Read:
+        if shape.kind == "yes_no" and not shape.required and not shape.nullable:
+            return True, False  # a box that is not ticked is not sent
+        if shape.nullable:
+            return True, None
+        if shape.required:
+            return self._wrong(key, CHOOSE if shape.kind in ("choice", "yes_no", "either") else NEEDED)
+        return (True, "") if shape.kind in ("text", "long") and shape.default else _NOTHING
+
+    def _group(self, shape: Shape, name: str, key: str) -> Read:
+        if (shape.nullable or not shape.required) and key and not self._filled(name):
+            return (True, None) if shape.nullable else _NOTHING
+        made: dict[str, Any] = {}
+        for field in shape.inside:
+            path = f"{key}.{field.name}" if key else field.name
+            there, value = self.read(field, f"{name}.{field.name}", path)
+            if there:
+                made[field.name] = value
+        return True, made
+
+    def _list(self, shape: Shape, name: str, key: str) -> Read:
+        count = count_of(self._typed, name)
+        if not count and (shape.nullable or not shape.required):
+            return (True, None) if shape.nullable else _NOTHING
+        found = [self.read(shape.inside[0], f"{name}.{index}", f"{key}.{index}") for index in range(count)]
+        if count < shape.fewest:
+            self.errors[key] = f"List at least {shape.fewest}."
+        return True, [value if there else None for there, value in found]
+
+    def _either(self, shape: Shape, name: str, key: str) -> Read:
+        said = self._first(f"{name}.?")
+        if not (said.isascii() and said.isdigit() and int(said) < len(shape.inside)):
+            return self._blank(shape, key)
+        return self.read(shape.inside[int(said)], f"{name}.{said}", key)
+
+    def _many(self, shape: Shape, name: str, key: str) -> Read:
+        del key
+        return True, [choice for choice in shape.choices if str(choice) in self._typed.get(name, ())]
+
+    def _money(self, shape: Shape, name: str, key: str) -> Read:
+        amount, currency = self._first(f"{name}.minor").strip(), self._first(f"{name}.currency").strip().upper()
+        if not amount and not currency:
+            return self._blank(shape, f"{key}.minor")
+        if not currency:
+            return self._wrong(f"{key}.currency", "Give the currency, such as EUR.")
+        number = decimal_of(amount)
+        if number is None:
+            return self._wrong(f"{key}.minor", "Write an amount such as 1250.50.")
+        minor = minor_of(number, currency)
+        if minor is None:
+            return self._wrong(f"{key}.minor", "Write no more digits after the point than the currency has.")
+        return True, {"minor": minor, "currency": currency}
+
+    def _filled(self, name: str) -> bool:
+        """Whether anything was typed into a group."""
+        return any(
+            any(value.strip() for value in values) and not (key.endswith(".#") and list(values) == ["0"])
+            for key, values in self._typed.items()
+            if key.startswith(f"{name}.")
+        )
+
+
+def count_of(typed: Typed, name: str) -> int:
+    """How many items a list has on the form."""
+    said = next(iter(typed.get(f"{name}.#", ())), "")
+    return min(int(said[:9]), MOST_ITEMS) if said.isascii() and said.isdigit() else 0
 
 
 def misfits(model: type[BaseModel], data: Any) -> dict[str, str]:
@@ -108,71 +193,6 @@ def _sentence(said: str) -> str:
     return said if said.endswith((".", "!", "?")) else f"{said}."
 
 
-def _blank(shape: Shape, key: str, errors: dict[str, str]) -> Read:
-    if shape.kind == "yes_no" and not shape.required and not shape.nullable:
-        return True, False  # a box that is not ticked is not sent
-    if shape.nullable:
-        return True, None
-    if shape.required:
-        errors[key] = CHOOSE if shape.kind in ("choice", "yes_no") else NEEDED
-        return _NOTHING
-    return (True, "") if shape.kind in ("text", "long") and shape.default else _NOTHING
-
-
-def _group(shape: Shape, name: str, key: str, typed: Typed, errors: dict[str, str], zone: ZoneInfo) -> Read:
-    if (shape.nullable or not shape.required) and key and not _filled(typed, name):
-        return (True, None) if shape.nullable else _NOTHING
-    made: dict[str, Any] = {}
-    for field in shape.inside:
-        path = f"{key}.{field.name}" if key else field.name
-        there, value = read_value(field, f"{name}.{field.name}", path, typed, errors, zone)
-        if there:
-            made[field.name] = value
-    return True, made
-
-
-def _list(shape: Shape, name: str, key: str, typed: Typed, errors: dict[str, str], zone: ZoneInfo) -> Read:
-    said = next(iter(typed.get(f"{name}.#", ())), "0")
-    count = min(int(said), 100) if said.isascii() and said.isdigit() else 0
-    if not count and (shape.nullable or not shape.required):
-        return (True, None) if shape.nullable else _NOTHING
-    made = []
-    for index in range(count):
-        there, value = read_value(shape.inside[0], f"{name}.{index}", f"{key}.{index}", typed, errors, zone)
-        made.append(value if there else None)
-    if len(made) < shape.fewest:
-        errors[key] = f"List at least {shape.fewest}."
-    return True, made
-
-
-def _either(shape: Shape, name: str, key: str, typed: Typed, errors: dict[str, str], zone: ZoneInfo) -> Read:
-    said = next(iter(typed.get(f"{name}.?", ())), "")
-    if not (said.isascii() and said.isdigit() and int(said) < len(shape.inside)):
-        return _blank(Shape("choice", required=shape.required, nullable=shape.nullable), key, errors)
-    return read_value(shape.inside[int(said)], f"{name}.{said}", key, typed, errors, zone)
-
-
-def _money(shape: Shape, name: str, key: str, typed: Typed, errors: dict[str, str]) -> Read:
-    amount = "".join(typed.get(f"{name}.minor", ())[:1]).strip()
-    currency = "".join(typed.get(f"{name}.currency", ())[:1]).strip().upper()
-    if not amount and not currency:
-        if shape.nullable or not shape.required:
-            return (True, None) if shape.nullable else _NOTHING
-        errors[f"{key}.minor"] = NEEDED
-        return _NOTHING
-    if not currency:
-        errors[f"{key}.currency"] = "Give the currency, such as EUR."
-        return _NOTHING
-    number = decimal_of(amount)
-    minor = minor_of(number, currency) if number is not None else None
-    if minor is None:
-        errors[f"{key}.minor"] = (
-            "Write an amount such as 1250.50." if number is None else f"{currency} has fewer digits after the point."
-        )
-        return _NOTHING
-    return True, {"minor": minor, "currency": currency}
-
-
 def _scalar(shape: Shape, text: str, zone: ZoneInfo) -> Any:
     """Read one value.
 
@@ -182,25 +202,32 @@ def _scalar(shape: Shape, text: str, zone: ZoneInfo) -> Any:
     if shape.kind in ("integer", "number"):
         return _number(shape, text)
     if shape.kind == "yes_no":
-        if text not in ("true", "false"):
-            raise ValueError(CHOOSE)
-        return text == "true"
+        return _one_of({"true": True, "false": False}, text)
     if shape.kind == "choice":
-        chosen = [choice for choice in shape.choices if str(choice) == text]
-        if not chosen:
-            raise ValueError(CHOOSE)
-        return chosen[0]
+        return _one_of({str(choice): choice for choice in shape.choices}, text)
     if shape.kind == "datetime":
-        moment = from_local(text, zone)
-        if moment is None:
-            raise ValueError(TIME_TWICE)
-        return moment.isoformat()
-    if shape.kind == "json":
-        try:
-            return loads(text.encode())
-        except (BadInput, UnicodeEncodeError):
-            raise ValueError("Write this as JSON.") from None
-    return text
+        return _moment(text, zone)
+    return _json(text) if shape.kind == "json" else text
+
+
+def _one_of(choices: Mapping[str, Any], text: str) -> Any:
+    if text not in choices:
+        raise ValueError(CHOOSE)
+    return choices[text]
+
+
+def _moment(text: str, zone: ZoneInfo) -> str:
+    when = from_local(text, zone)
+    if when is None:
+        raise ValueError(TIME_TWICE)
+    return when.isoformat()
+
+
+def _json(text: str) -> Any:
+    try:
+        return loads(text.encode())
+    except (BadInput, UnicodeEncodeError):
+        raise ValueError("Write this as JSON.") from None
 
 
 def _number(shape: Shape, text: str) -> int | float | str:
@@ -214,12 +241,3 @@ def _number(shape: Shape, text: str) -> int | float | str:
             raise ValueError("Write a whole number.")
         return int(number)
     return float(number)
-
-
-def _filled(typed: Typed, name: str) -> bool:
-    """Whether anything was typed into a group."""
-    return any(
-        any(value.strip() for value in values) and not (key.endswith(".#") and list(values) == ["0"])
-        for key, values in typed.items()
-        if key.startswith(f"{name}.")
-    )

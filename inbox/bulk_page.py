@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -41,7 +41,7 @@ async def bulk(request: Request, actor: Actor = signed_in) -> Response:
     tasks = dict(_seen(value) for value in chosen)
     action_id = str(form.get("action_id", "")) or uuid.uuid4().hex
     if what in ("claim", "release"):
-        return await _do(request, actor, back, what, tasks, dict.fromkeys(tasks, {}), action_id)
+        return await _do(request, actor, tasks, action=what, body={}, action_id=action_id, back=back)
     sheets = await _sheets(request, actor, tasks)
     _same_step(sheets)
     typed = answer_fields(form)
@@ -52,8 +52,9 @@ async def bulk(request: Request, actor: Actor = signed_in) -> Response:
         answer.decide(what)
         data = answer.read()
         if not answer.errors:
-            return await _do(request, actor, back, "complete", tasks, dict.fromkeys(tasks, data), action_id, sheets)
-    return _ask(request, actor, back, tasks, sheets, answer, action_id)
+            said = {"action": "complete", "body": data, "action_id": action_id, "back": back}
+            return await _do(request, actor, tasks, **said, sheets=sheets)
+    return _ask(request, actor, tasks, answer, step=sheets[0].task.step, action_id=action_id, back=back)
 
 
 def _seen(value: str) -> tuple[str, int]:
@@ -88,16 +89,17 @@ def _same_step(sheets: list[TaskSheet]) -> None:
 async def _do(
     request: Request,
     actor: Actor,
-    back: str,
-    action: str,
     tasks: Mapping[str, int],
-    bodies: Mapping[str, Mapping[str, Any]],
+    *,
+    action: str,
+    body: Mapping[str, Any],
     action_id: str,
-    sheets: list[TaskSheet] | None = None,
+    back: str,
+    sheets: Sequence[TaskSheet] = (),
 ) -> Response:
     """Act on each task, and say what came of each."""
     turns = asyncio.Semaphore(_AT_ONCE)
-    known = {sheet.task.id: sheet for sheet in sheets or ()}
+    known = {sheet.task.id: sheet for sheet in sheets}
     doors = request.app.state.doors
 
     async def one(number: int, task_id: str) -> Outcome | Problem:
@@ -108,7 +110,7 @@ async def _do(
                     actor,
                     task_id,
                     action,
-                    bodies[task_id],
+                    body,
                     action_id=f"{action_id}-{number}",
                     revision=tasks[task_id],
                     acting_for=stands_in(sheet, actor, doors.directory) if sheet else None,
@@ -149,11 +151,12 @@ def _name(task_id: str) -> str:
 def _ask(
     request: Request,
     actor: Actor,
-    back: str,
     tasks: Mapping[str, int],
-    sheets: list[TaskSheet],
     answer: Answer,
+    *,
+    step: str,
     action_id: str,
+    back: str,
 ) -> Response:
     """Ask for the one answer."""
     items = [
@@ -165,7 +168,7 @@ def _ask(
         frame(request, actor, Clock.of(actor), at="tasks"),
         status=422 if answer.errors else 200,
         **{"from": back},
-        heading=f"{words(sheets[0].task.step)}: {len(items)} task{'s' if len(items) > 1 else ''} at once",
+        heading=f"{words(step)}: {len(items)} task{'s' if len(items) > 1 else ''} at once",
         results=[],
         errors=answer.summary,
         items=items,

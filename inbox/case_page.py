@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -88,8 +88,7 @@ def happened(
     """
 
     def name(who: str) -> str:
-        person = directory.person(who)
-        return person.display if person else who
+        return called(who, directory)
 
     entries = [
         {
@@ -147,29 +146,38 @@ def _head(sheet: CaseSheet, unit: type[WorkUnit], clock: Clock, doors: Any) -> d
 
 def _facts(sheet: CaseSheet, unit: type[WorkUnit], doors: Any) -> Iterator[tuple[str, str, datetime | None]]:
     record = sheet.record
-    name = doors.directory.accountable(unit.outcome.accountable, datetime.now(sheet.started.tzinfo))
-    person = doors.directory.person(name) if name else None
-    answers = f"{unit.outcome.accountable}: {person.display}" if person else unit.outcome.accountable
-    yield "Answers for it", answers, None
+    name = doors.directory.accountable(unit.outcome.accountable, datetime.now(UTC))
+    role = unit.outcome.accountable
+    yield "Answers for it", f"{role}: {called(name, doors.directory)}" if name else role, None
     yield "Started", "", sheet.started
-    if record and record.started_by:
-        yield "Started by", record.started_by, None
     if sheet.due:
         yield "Due", "", sheet.due
-    if record and record.breached is not None:
-        yield "Promise broken", "", record.when(record.breached)
     if sheet.closed:
         yield "Closed", "", sheet.closed
-    if record and record.close:
-        yield "Took", micro(record.closed or 0), None
-        reason = ": ".join(part for part in (words(record.reason or ""), record.why or "") if part)
-        if reason:
-            yield "Reason", reason, None
-        if record.decided_by:
-            yield "Decided by", ", ".join(record.decided_by), None
     if record:
-        for label, value in record.facts.items():
-            yield words(label), _fact(value), None
+        yield from _recorded(record, doors.directory)
+
+
+def _recorded(record: Record, directory: Any) -> Iterator[tuple[str, str, datetime | None]]:
+    if record.started_by:
+        yield "Started by", called(record.started_by, directory), None
+    if record.breached is not None:
+        yield "Promise broken", "", record.when(record.breached)
+    if record.closed is not None:
+        yield "Took", micro(record.closed), None
+    reason = ": ".join(part for part in (words(record.reason or ""), record.why or "") if part)
+    if reason:
+        yield "Reason", reason, None
+    if record.decided_by:
+        yield "Decided by", ", ".join(called(who, directory) for who in record.decided_by), None
+    for label, value in record.facts.items():
+        yield words(label), _fact(value), None
+
+
+def called(who: str, directory: Any) -> str:
+    """How people call someone; the name itself where the directory does not have it."""
+    person = directory.person(who)
+    return person.display if person else who
 
 
 def _fact(value: Any) -> str:

@@ -155,7 +155,8 @@ def _boundary(step: Step[Any, Any], who: Callable[[str], str], steps: Mapping[st
 
 def _compared(said: Figures) -> Iterator[tuple[str, str, str]]:
     def both(label: str, tell: Callable[[Report], str]) -> tuple[str, str, str]:
-        return label, *(tell(one) if one else UNKNOWN for one in (said.today, said.month))
+        today, month = (tell(one) if one else UNKNOWN for one in (said.today, said.month))
+        return label, today, month
 
     yield both("Cases closed", lambda r: str(r.figures.n))
     yield both("Outcome attained", lambda r: _share(r.figures.outcome_attainment))

@@ -88,16 +88,16 @@ class Courier:
                 continue
 
     async def deliver_all(self) -> int:
-        """Deliver all that is on its way, each task's actions in their order; how many are left.
+        """Deliver all that is on its way, each case's actions in their order; how many are left.
 
         Raises:
             JournalUnavailableError.
         """
         await asyncio.to_thread(self._journal.release, datetime.now(UTC))
         waiting = await asyncio.to_thread(self._journal.sending)
-        by_task: dict[str, list[Entry]] = defaultdict(list)
+        by_case: dict[str, list[Entry]] = defaultdict(list)
         for entry in waiting:
-            by_task[entry.task_id].append(entry)
+            by_case[entry.case_id].append(entry)
         turns = asyncio.Semaphore(_AT_ONCE)
 
         async def bring(entries: Sequence[Entry]) -> int:
@@ -107,7 +107,7 @@ class Courier:
                         return len(entries) - number
             return 0
 
-        left = sum(await asyncio.gather(*(bring(entries) for entries in by_task.values())))
+        left = sum(await asyncio.gather(*(bring(entries) for entries in by_case.values())))
         if waiting and not left:
             log.info("delivered %d action(s) that had waited", len(waiting))
         return left

@@ -57,19 +57,24 @@ async def flash_of(request: Request, actor: Actor, back: str, action_id: str = "
         outcome: Outcome = await service.outcome(actor, action_id)
     except Problem:
         return None
+    return _said(outcome, actor, back)
+
+
+def _said(outcome: Outcome, actor: Actor, back: str) -> Flash:
     name = outcome.task_id.partition(":")[2] or outcome.task_id
-    href = f"{task_href(outcome.task_id)}?{back}"
-    if outcome.code == "undone":
-        return Flash("good", f"Undone: {name} is as it was.")
+    what = f"you {did(outcome.action)}, {name}"
     if outcome.state == "held" and outcome.held_until:
         until = outcome.held_until.astimezone(Clock.of(actor).zone)
-        text = f"You {did(outcome.action)}: {name}. It is sent at {until:%H:%M:%S}; until then you can undo it."
-        return Flash("good", text, did=action_id, undo=action_id, until=until.isoformat(), back=back)
+        text = f"Kept: {what}. It is sent at {until:%H:%M:%S}; until then you can undo it."
+        return Flash("good", text, did=outcome.action_id, undo=outcome.action_id, until=until.isoformat(), back=back)
     if outcome.state == "pending":
-        return Flash("", f"Saved, being delivered: you {did(outcome.action)}, {name}.", "wait", did=action_id, back=back)
+        return Flash("", f"Saved, being delivered: {what}.", "wait", did=outcome.action_id, back=back)
+    if outcome.code == "undone":
+        return Flash("good", f"Undone: {name} is as it was.")
     if outcome.state == "refused":
-        return Flash("bad", f"Refused: {name}. {outcome.detail}", href=href, link="Look")
-    return Flash("good", f"Done: you {did(outcome.action)}, {name}.")
+        href = f"{task_href(outcome.task_id)}?{back}"
+        return Flash("bad", f"Refused: {name}. {outcome.detail}", href=href, link="Look at it")
+    return Flash("good", f"Done: {what}.")
 
 
 async def refused_later(request: Request, actor: Actor, back: str) -> list[Flash]:

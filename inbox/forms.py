@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from inbox.answers import read_value
+from inbox.answers import MOST_ITEMS, Reader, Typed, count_of
 from inbox.moments import local
 from inbox.money import written
 from inbox.shapes import Shape, words
 
 ROOT = "a"
-Typed = Mapping[str, Sequence[str]]
-"""What was typed: the values under each name, as a browser sends them."""
-MOST_ITEMS = 100
 _FEW = 5
 """Choices up to this many are shown at once."""
 
@@ -99,9 +96,9 @@ class Form:
 
     def read(self, typed: Typed) -> tuple[Any, dict[str, str]]:
         """What was typed as the answer's JSON, and what is wrong by path; a wrong field is left out."""
-        errors: dict[str, str] = {}
-        _, data = read_value(self.shape, ROOT, "", typed, errors, self.zone)
-        return (data if isinstance(data, dict) else {}), errors
+        reader = Reader(typed, self.zone)
+        _, data = reader.read(self.shape, ROOT)
+        return (data if isinstance(data, dict) else {}), reader.errors
 
     def changed(self, typed: Typed, what: str) -> dict[str, list[str]]:
         """Add an item to a list, or remove one: `add:a.lines`, `remove:a.lines:0`."""
@@ -128,7 +125,9 @@ class Form:
                 if field is not self._without
             )
         elif shape.kind == "list":
-            inside = tuple(self._item(shape, name, key, i, typed, errors) for i in range(count_of(typed, name)))
+            inside = tuple(
+                self._item(shape, name, key, i, typed=typed, errors=errors) for i in range(count_of(typed, name))
+            )
         elif shape.kind == "either":
             inside = tuple(
                 self._field(group, f"{name}.{index}", key, typed, {}) for index, group in enumerate(shape.inside)
@@ -136,7 +135,7 @@ class Form:
         given = typed.get(f"{name}.?" if shape.kind == "either" else name, ())
         return Field(shape, name, key, shape.label or words(shape.name), tuple(given), errors.get(key, ""), inside)
 
-    def _item(self, shape: Shape, name: str, key: str, index: int, typed: Typed, errors: Mapping[str, str]) -> Field:
+    def _item(self, shape: Shape, name: str, key: str, index: int, *, typed: Typed, errors: Mapping[str, str]) -> Field:
         made = self._field(shape.inside[0], f"{name}.{index}", _under(key, str(index)), typed, errors)
         label = f"{made.label or shape.label} {index + 1}"
         return Field(made.shape, made.name, made.key, label, made.typed, made.error, made.inside, removable=True)
@@ -181,12 +180,6 @@ class Form:
         if shape.kind == "datetime":
             return local(str(value), self.zone)
         return json.dumps(value, ensure_ascii=False, indent=2) if shape.kind == "json" else str(value)
-
-
-def count_of(typed: Typed, name: str) -> int:
-    """How many items a list has on the form."""
-    said = next(iter(typed.get(f"{name}.#", ())), "")
-    return min(int(said), MOST_ITEMS) if said.isascii() and said.isdigit() else 0
 
 
 def flat(field: Field) -> list[Field]:

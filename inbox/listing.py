@@ -6,7 +6,6 @@ has that. A list is merged from one short scan for each step; nothing is counted
 
 from __future__ import annotations
 
-import heapq
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -55,7 +54,8 @@ class Listing:
         self._ledger = ledger
         self.touch = TouchTimes(catalog)
         self._kinds: list[Kind] = []
-        self._kinds_until = 0.0
+        self._undated: list[str] = []
+        self._around_until = 0.0
 
     def page(self, wanted: Wanted, viewer: Viewer, now: datetime) -> TaskPage:
         """One page of a list.
@@ -91,26 +91,18 @@ class Listing:
             found = connection.execute(select(*_PLACE).where(*narrow).limit(FEW + 1)).all()
             if len(found) <= FEW:
                 return reach.first(found)
+        self._look_around(connection)
         arms = [select(*_PLACE).where(*filters, arm) for arm in _elsewhere(wanted, viewer)]
-        # Looked up first by that alone: with more conditions, a planner may prefer an index that has many.
-        undated = connection.execute(select(tasks.c.task_id).where(tasks.c.open, tasks.c.due_at.is_(None))).scalars()
-        if ids := list(undated):
-            arms.append(select(*_PLACE).where(*filters[1:], tasks.c.task_id.in_(ids), _scope(wanted, viewer)))
-        few = [row for arm in arms for row in connection.execute(arm)]
-        scans = list(self._scans(connection, wanted, viewer, filters, reach))
-        many = connection.execute(union_all(*scans)).all() if scans else []
-        return reach.first([*few, *many])
+        if self._undated:
+            arms.append(select(*_PLACE).where(*filters, tasks.c.task_id.in_(self._undated), _scope(wanted, viewer)))
+        arms += self._scans(wanted, viewer, filters, reach)
+        return reach.first(connection.execute(union_all(*arms)).all() if arms else [])
 
     def _scans(
-        self,
-        connection: Connection,
-        wanted: Wanted,
-        viewer: Viewer,
-        filters: Sequence[ColumnElement[bool]],
-        reach: _Reach,
+        self, wanted: Wanted, viewer: Viewer, filters: Sequence[ColumnElement[bool]], reach: _Reach
     ) -> Iterator[Any]:
         """One scan of an index for each kind of open task that the list may hold."""
-        kinds = [kind for kind in self._known_kinds(connection) if _may_hold(kind, wanted, viewer)]
+        kinds = [kind for kind in self._kinds if _may_hold(kind, wanted, viewer)]
         for number, (unit, step, who) in enumerate(_scanned(kinds, wanted, viewer)):
             ahead = reach.after_in(unit, step)
             scan = (
@@ -122,12 +114,16 @@ class Listing:
             )
             yield select(scan)
 
-    def _known_kinds(self, connection: Connection) -> list[Kind]:
-        """The kinds of open tasks, found by leaps along the index rather than by reading it."""
-        if time.monotonic() >= self._kinds_until:
+    def _look_around(self, connection: Connection) -> None:
+        """Find the kinds of open tasks, by leaps along the index rather than by reading it, and the undated ones.
+
+        The latter by that alone: with more conditions, a planner may prefer an index that has many.
+        """
+        if time.monotonic() >= self._around_until:
             self._kinds = list(_leap(connection))
-            self._kinds_until = time.monotonic() + _KINDS_KEPT
-        return self._kinds
+            undated = select(tasks.c.task_id).where(tasks.c.open, tasks.c.due_at.is_(None))
+            self._undated = list(connection.execute(undated).scalars())
+            self._around_until = time.monotonic() + _KINDS_KEPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +141,12 @@ class _Reach:
 
     def first(self, found: Iterable[Any]) -> list[Place]:
         """The first places, each once."""
-        there = {
-            row.task_id: Place(row.due_at - self.usual(row.unit, row.step) if row.due_at else NEVER, row.task_id)
-            for row in found
-        }
-        ahead = (place for place in there.values() if self.after is None or self.after < place)
-        return heapq.nsmallest(self.limit, ahead)
+        usual, none = self.touch, timedelta(0)
+        there = {(due - usual.get((unit, step), none) if due else NEVER, task) for task, due, unit, step in found}
+        if self.after is not None:
+            after = (self.after.at, self.after.task)
+            there = {place for place in there if after < place}
+        return [Place(*place) for place in sorted(there)[: self.limit]]
 
     def after_in(self, unit: str, step: str) -> list[ColumnElement[bool]]:
         """What of one step comes after the cursor, in terms of its index."""

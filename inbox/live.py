@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Any
 
@@ -51,7 +51,7 @@ class Pulse:
         """What did not work when it was looked at last."""
         return self._troubles
 
-    async def listen(self, stopping: asyncio.Event) -> AsyncIterator[str]:
+    async def listen(self, stopping: asyncio.Event) -> AsyncGenerator[str]:
         """Events for one browser, until it goes away.
 
         Args:

@@ -98,7 +98,7 @@ class NoticeWorkflow:
 
     async def _tell(self, notice: str, recipient: str) -> str:
         """Try until it is sent, withdrawn, or given up by the sender, who knows for how long it was tried."""
-        return await workflow.execute_activity(
+        told: str = await workflow.execute_activity(
             TELL,
             Delivery(notice, recipient),
             result_type=str,
@@ -108,3 +108,4 @@ class NoticeWorkflow:
                 initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1), backoff_coefficient=2
             ),
         )
+        return told

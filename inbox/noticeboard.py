@@ -13,27 +13,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import (
-    JSON,
-    Connection,
-    Index,
-    Integer,
-    MetaData,
-    Row,
-    String,
-    Table,
-    delete,
-    func,
-    insert,
-    or_,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, text, update
 
 from inbox.notice import REPEATING, Notice
+from inbox.notice_tables import marks, metadata, notices, parcels
 from inbox.store import Store
-from observability.ledger.columns import column, maybe
 from observability.ledger.moment import Moment
 
 ParcelState = Literal["waiting", "sending", "sent", "withdrawn", "failed"]
@@ -47,48 +31,6 @@ WORTH_TELLING = timedelta(days=7)
 _LOCK = 7_741_003
 """The number of PostgreSQL's advisory lock under which notifiers take turns."""
 _MARK = "notices"
-
-metadata = MetaData(
-    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"},
-)
-
-notices = Table(
-    "inbox_notices",
-    metadata,
-    column("notice_id", String(560), "`notice:<task>:<rung>`; the id of its workflow.", primary_key=True),
-    column("task_id", String(480), "The task."),
-    column("rung", String(40), "`assignment`, `warn`, `deadline` or `escalation`, with a number when it is repeated."),
-    column("state", String(10), "`new`, `begun`, `nobody` or `capped`."),
-    column("made_at", Moment, "When it was due, as the notifier saw it."),
-    column("body", JSON, "The whole notice."),
-    Index(None, "state"),
-    Index(None, "task_id"),
-)
-
-parcels = Table(
-    "inbox_parcels",
-    metadata,
-    column("notice_id", String(560), "The notice.", primary_key=True),
-    column("recipient", String(220), "`person:<name>` or `role:<role>`.", primary_key=True),
-    column("state", String(10), "`waiting`, `sending`, `sent`, `withdrawn` or `failed`."),
-    column("changed_at", Moment, "Since when."),
-    maybe("message", String(32), "The message that it travels in."),
-    maybe("led_by", String(560), "The notice whose workflow sends that message."),
-    maybe("first_tried_at", Moment, "When its delivery failed first."),
-    column("attempts", Integer, "How often it was sent, or tried.", default=0),
-    maybe("error", String(300), "Why the last attempt failed."),
-    Index(None, "recipient", "state"),
-    Index(None, "state"),
-)
-
-marks = Table(
-    "inbox_notice_marks",
-    metadata,
-    column("name", String(20), "`notices`.", primary_key=True),
-    maybe("watermark", Moment, "Up to which row of the ledger it has followed."),
-    maybe("passed_at", Moment, "When the last pass ended."),
-    maybe("error", String(1000), "Why the last pass failed; empty when it did not."),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +175,7 @@ class Noticeboard:
             own = connection.execute(select(parcels).where(mine, parcels.c.notice_id == notice_id)).one_or_none()
             if own is None or own.state in FINAL:
                 return own.state if own else "withdrawn"
+            wanted: tuple[ColumnElement[bool], ...]
             if own.state == "sending":
                 if own.led_by != notice_id and now < own.changed_at + LEASE:
                     return "sending"
@@ -310,10 +253,12 @@ def _add(connection: Connection, notice: Notice, cap: int, now: datetime) -> int
     return 1
 
 
-def _taken(connection: Connection, led_by: str, recipient: str, wanted: Any, now: datetime) -> Message:
+def _taken(
+    connection: Connection, led_by: str, recipient: str, wanted: Sequence[ColumnElement[bool]], now: datetime
+) -> Message:
     those = select(parcels.c.notice_id, notices.c.body).join(notices, notices.c.notice_id == parcels.c.notice_id)
     own_first = (parcels.c.notice_id != led_by, notices.c.made_at)
-    rows: Sequence[Row[Any]] = connection.execute(those.where(*wanted).order_by(*own_first).limit(MOST)).all()
+    rows = connection.execute(those.where(*wanted).order_by(*own_first).limit(MOST)).all()
     ids = [row.notice_id for row in rows]
     reference = hashlib.sha256("\n".join([recipient, *sorted(ids)]).encode()).hexdigest()[:32]
     mine = (parcels.c.recipient == recipient, parcels.c.notice_id.in_(ids))

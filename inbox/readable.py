@@ -71,22 +71,26 @@ def _item(data: Any, shape: Shape | None, label: str) -> Item:
 
 
 def _text(text: str, shape: Shape | None, label: str) -> Item:
-    if shape is not None and shape.kind == "choice":
-        return Item(label, "text", words(text))
-    if _DAY.fullmatch(text):
-        try:
-            day = date.fromisoformat(text)
-        except ValueError:
-            return Item(label, "text", text)
-        return Item(label, "text", f"{day.day} {day:%B %Y}")
-    if _MOMENT.fullmatch(text):
-        try:
-            return Item(label, "moment", text, moment=datetime.fromisoformat(text))
-        except ValueError:
-            return Item(label, "text", text)
+    when = _when(text)
+    if isinstance(when, datetime):
+        return Item(label, "moment", text, moment=when)
     if safe_link(text):
         return Item(label, "link", text)
+    if shape is not None and shape.kind == "choice":
+        text = words(text)
+    elif when is not None:
+        text = f"{when.day} {when:%B %Y}"
     return Item(label, "long" if len(text) > _LONG_FROM or "\n" in text else "text", text)
+
+
+def _when(text: str) -> date | None:
+    """The day or the moment that a text is; None for all others."""
+    try:
+        if _DAY.fullmatch(text):
+            return date.fromisoformat(text)
+        return datetime.fromisoformat(text) if _MOMENT.fullmatch(text) else None
+    except ValueError:
+        return None
 
 
 def _mapping(data: Mapping[str, Any], shape: Shape | None, label: str) -> Item:

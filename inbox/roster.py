@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from functools import cached_property
 from itertools import pairwise
 
 ALWAYS = datetime.min.replace(tzinfo=UTC)
@@ -96,16 +97,22 @@ class Roster:
     @property
     def accountable_roles(self) -> tuple[str, ...]:
         """The roles of which the roster says who holds them."""
-        return tuple(sorted({holding.role for holding in self.holdings}))
+        return tuple(self._holdings_of)
 
     def accountable(self, role: str, at: datetime) -> str | None:
         """Who answers in a role then: its holder, or who stands in; None for a role without a holder."""
-        holders = [holding.person for holding in self.holdings if holding.role == role and holding.covers(at)]
+        holders = self._holders(role, at)
         return self.present(holders[0], at) if len(holders) == 1 else None
 
     def people_of(self, role: str, at: datetime) -> tuple[str, ...]:
         """Everybody who has a role then, the absent included."""
-        return tuple(name for name in self.people if role in self.roles_of(name, at))
+        groups = {group for group, roles in self.groups.items() if role in roles}
+        holder = self.accountable(role, at)
+        return tuple(
+            person.name
+            for person in self.people.values()
+            if person.name == holder or groups.intersection(person.groups)
+        )
 
     def absent(self, name: str, at: datetime) -> bool:
         """Whether someone is away then."""
@@ -117,7 +124,8 @@ class Roster:
 
     def stands_in_for(self, name: str, at: datetime) -> tuple[str, ...]:
         """For whom someone stands in then."""
-        return tuple(sorted(a.person for a in self.absences if self.substitute_of(a.person, at) == name))
+        away = {absence.person for absence in self.absences if absence.covers(at)}
+        return tuple(sorted(person for person in away if self.present(person, at) == name))
 
     def present(self, name: str, at: datetime) -> str | None:
         """Someone, or who stands in for them; None when all of them are away."""
@@ -130,13 +138,29 @@ class Roster:
         return name
 
     def _absence(self, name: str, at: datetime) -> Absence | None:
-        return next((one for one in self.absences if one.person == name and one.covers(at)), None)
+        return next((one for one in self._absences_of.get(name, ()) if one.covers(at)), None)
+
+    def _holders(self, role: str, at: datetime) -> list[str]:
+        return [one.person for one in self._holdings_of.get(role, ()) if one.covers(at)]
+
+    @cached_property
+    def _absences_of(self) -> dict[str, list[Absence]]:
+        found: dict[str, list[Absence]] = {}
+        for absence in self.absences:
+            found.setdefault(absence.person, []).append(absence)
+        return found
+
+    @cached_property
+    def _holdings_of(self) -> dict[str, list[Holding]]:
+        found: dict[str, list[Holding]] = {}
+        for holding in sorted(self.holdings, key=lambda one: one.role):
+            found.setdefault(holding.role, []).append(holding)
+        return found
 
     def faults(self) -> Iterator[Fault]:
         """Every span in which an accountable role is nobody's or several people's, or someone is away twice."""
-        for person in sorted({absence.person for absence in self.absences}):
-            mine = sorted((a for a in self.absences if a.person == person), key=lambda one: one.start)
-            for one, other in pairwise(mine):
+        for person, mine in self._absences_of.items():
+            for one, other in pairwise(sorted(mine, key=lambda absence: absence.start)):
                 if other.start < one.end:
                     why = f"{person} is away twice {self._said(Span(other.start, min(one.end, other.end)))}"
                     yield Fault("", f"{why}: who stands in? Keep one of the two")
@@ -147,7 +171,7 @@ class Roster:
                     yield Fault(role, f"{why} {self._said(span)}")
 
     def _why_not(self, role: str, span: Span) -> str:
-        holders = [one.person for one in self.holdings if one.role == role and one.covers(span.start)]
+        holders = self._holders(role, span.start)
         if not holders:
             return "nobody holds it"
         if len(holders) > 1:

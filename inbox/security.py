@@ -156,14 +156,15 @@ def respond(request: Request, problem: Problem) -> Response:
 
 
 def _to_login(request: Request) -> Response:
-    safe = request.method == "GET"
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    if request.headers.get("hx-request") == "true":
-        current = request.headers.get("hx-current-url", "")
-        here = "/" + current.partition("://")[2].partition("/")[2]
-        target = f"/login?next={quote(here, safe='')}"
-        return Response(status_code=401, headers={"HX-Redirect": target})
-    return RedirectResponse(f"/login?next={quote(here if safe else '/', safe='')}", 303)
+    """Lead to the login, and from there back to the page on which someone is; the login takes only paths of ours."""
+    part = request.headers.get("hx-request") == "true"
+    if part or request.method != "GET":
+        page = request.headers.get("hx-current-url" if part else "referer", "")
+        here = "/" + page.partition("://")[2].partition("/")[2]
+    else:
+        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    target = f"/login?next={quote(here, safe='')}"
+    return Response(status_code=401, headers={"HX-Redirect": target}) if part else RedirectResponse(target, 303)
 
 
 def install(app: FastAPI) -> None:

@@ -65,8 +65,11 @@ def present(kept: Mapping[str, Any]) -> Session | None:
     said = kept.get("in")
     if not isinstance(said, dict):
         return None
-    groups = said["groups"]
-    session = Session(**{**said, "groups": None if groups is None else tuple(groups)})
+    try:
+        groups = said["groups"]
+        session = Session(**{**said, "groups": None if groups is None else tuple(groups)})
+    except (KeyError, TypeError):  # of another version of this program
+        return None
     return None if session.expired else session
 
 

@@ -117,23 +117,24 @@ def _resolved(schema: Any, defs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _kind(schema: dict[str, Any], defs: Mapping[str, Any], name: str, deep: int) -> Shape:
-    if deep == 0:
-        return Shape("json")
-    if "const" in schema:
-        return Shape("fixed", default=schema["const"])
-    if "enum" in schema:
-        return Shape("choice", choices=tuple(value for value in schema["enum"] if isinstance(value, str | int)))
     options = schema.get("anyOf") or schema.get("oneOf")
-    if options:
-        return _one_of(schema, [_resolved(option, defs) for option in options], defs, name, deep)
     said = schema.get("type")
-    if said == "object":
-        return _group(schema, defs, deep)
-    if said == "array":
-        return _list(schema, defs, deep)
-    if said in _SCALARS:
-        return _scalar(schema, name, _SCALARS[str(said)])
-    return Shape("json")
+    made = Shape("json")
+    if deep == 0:
+        pass
+    elif "const" in schema:
+        made = Shape("fixed", default=schema["const"])
+    elif "enum" in schema:
+        made = Shape("choice", choices=tuple(value for value in schema["enum"] if isinstance(value, str | int)))
+    elif options:
+        made = _one_of(schema, [_resolved(option, defs) for option in options], defs, name, deep)
+    elif said == "object":
+        made = _group(schema, defs, deep)
+    elif said == "array":
+        made = _list(schema, defs, deep)
+    elif said in _SCALARS:
+        made = _scalar(schema, name, _SCALARS[str(said)])
+    return made
 
 
 def _one_of(

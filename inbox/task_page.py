@@ -116,7 +116,7 @@ async def _do(request: Request, actor: Actor, shown: Shown, action: str) -> Resp
 
 
 async def _send(
-    request: Request, actor: Actor, shown: Shown, action: str, body: Mapping[str, Any], hold: float = 0
+    request: Request, actor: Actor, shown: Shown, action: str, body: Mapping[str, Any], *, hold: float = 0
 ) -> Outcome:
     task_ = shown.sheet.task
     outcome: Outcome = await request.app.state.service.act(

@@ -224,7 +224,7 @@ def _moved(sheet: TaskSheet, seen: int, clock: Clock, directory: Any) -> str:
 
 def _proposal(unit: type[WorkUnit], step: Step[Any, Any], asked: Any) -> tuple[dict[str, Any] | None, Item]:
     """What a model proposed, apart from the rest of what is asked."""
-    shape = shape_of(step.takes.model_json_schema()) if step.takes is not None else None
+    shape = shape_of(step.takes.model_json_schema())
     item = readable(asked, shape)
     if not isinstance(asked, Mapping):
         return None, item
@@ -233,7 +233,7 @@ def _proposal(unit: type[WorkUnit], step: Step[Any, Any], asked: Any) -> tuple[d
         if models & set(_types(known.annotation)) and isinstance(asked.get(name), Mapping):
             said = dict(asked[name])
             sure = next((said.pop(key) for key in _SURE if isinstance(said.get(key), int | float)), None)
-            fields = {field.name: field for field in shape.inside} if shape else {}
+            fields = {field.name: field for field in shape.inside}
             rest = {key: value for key, value in asked.items() if key != name}
             made = {
                 "item": readable(said, fields.get(name)),

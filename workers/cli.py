@@ -22,6 +22,7 @@ from workers.commands import (
     forget,
     inbox,
     ledger,
+    notify,
     replay,
     runtime,
     tasks,
@@ -64,6 +65,7 @@ app.command()(replay.replay)
 app.add_typer(tasks.app, name="tasks")
 app.command()(ledger.follow)
 app.command()(inbox.inbox)
+app.command()(notify.notify)
 app.command()(inbox.token)
 app.command()(evidence.evidence)
 app.command("report")(report_command)

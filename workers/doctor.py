@@ -23,6 +23,7 @@ from workers.codec_checks import codec
 from workers.connect import connect
 from workers.console import Setup
 from workers.ledger_checks import ledger
+from workers.notice_checks import notices
 from workers.people_checks import people
 from workers.wedged import wedged_cases
 from workers.wiring import builds, queues
@@ -41,6 +42,7 @@ async def examine(setup: Setup) -> list[Finding]:
     """
     settings, catalog = setup.settings, setup.catalog
     found = [*shadows(catalog), performers(settings, catalog), space(settings), *people(settings, catalog)]
+    found += notices(settings)
     where = find_address()
     try:
         client = await connect(settings, catalog, address=where)

@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     """The file of people, their roles, and who answers for what."""
     tokens: Path | None = None
     """The file of the API tokens of machines; none may call when omitted."""
+    notices: Path | None = None
+    """The file of the channels by which people are told of their tasks; by `mail` alone when omitted."""
     journal: SecretStr | None = None
     """The inbox's own store, never the ledger's: a URL like the ledger's; a SQLite file in `state` when omitted."""
     inbox_url: _Origin | None = None

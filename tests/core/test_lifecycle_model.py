@@ -23,7 +23,7 @@ from temporalio.worker import Worker
 
 from tests.conftest import Bench
 from tests.lab.people import Hall
-from tests.lab.task_table import INITIATOR, ROLES, TABLE, Deed, Model, roles_of
+from tests.lab.task_table import INITIATOR, ROLES, TABLE, Chore, Deed, Model, roles_of
 from workunits.cases import CaseView
 from workunits.core import effects
 from workunits.core.errors import BadInput, Refused
@@ -64,6 +64,8 @@ ANSWERS: dict[str, tuple[dict[str, Any], ...]] = {
     "vote": ({"decision": "grant"}, {"decision": "refuse", "reason": "no"}, {}),
 }
 ENDS = ("fail", "cancel", "skip")
+THROWN = st.binary(min_size=64, max_size=64)
+BY_SIGNAL = (False, False, True)
 Said = tuple[str, int] | str | None
 
 
@@ -105,6 +107,8 @@ class Play:
         """Something that the table allows now, on one task or on any."""
         ends = dice.of((True, False, False, False))
         tasks = [key] if key in self.model.open_tasks() else list(self.model.open_tasks())
+        if not tasks:
+            return self.anything(dice)
         by_action: dict[str, list[Deed]] = {}
         for task, action, (actor, acting_for) in itertools.product(tasks, TABLE, WHO):
             for body in self._bodies(task, action):
@@ -133,6 +137,11 @@ class Play:
         revision = self.model.tasks[key].revision
         return Deed("", key, action, actor, revision, tuple(body.items()), acting_for)
 
+    @staticmethod
+    def named(deed: Deed) -> Deed:
+        """With an action id."""
+        return deed if deed.id else replace(deed, id=uuid.uuid4().hex)
+
     # -- doing
 
     async def do(self, *sent: tuple[Deed, bool]) -> None:
@@ -141,9 +150,11 @@ class Play:
         Args:
             sent: Each action, and whether it is a signal.
         """
-        sent = tuple((deed if deed.id else replace(deed, id=uuid.uuid4().hex), signal) for deed, signal in sent)
+        sent = tuple((self.named(deed), signal) for deed, signal in sent)
+        if not sent:
+            return
         answers = await asyncio.gather(*(self._send(*one) for one in sent))
-        possible = [model for model in self._orders(sent, answers)]
+        possible = list(self._orders(sent, answers))
         if not possible:
             raise Mismatch(f"{self.case}: no order explains {list(zip(sent, answers, strict=True))}: {self.model}")
         self.model = await self.meet(possible)
@@ -199,11 +210,10 @@ class Play:
                 while True:
                     view = await self.bench.cases.show(self.case)
                     for model in possible:
-                        if agrees(view, model):
+                        if not differences(view, model):
                             return model
                     await asyncio.sleep(0.01)
-        expected = [(model.close, facts(model), list(model.accepted)) for model in possible]
-        raise Mismatch(f"{self.case}: expected one of {expected}, but there is {view}")
+        raise Mismatch(f"{self.case}: {' or '.join(str(differences(view, model)) for model in possible)}")
 
     async def end(self) -> None:
         """Close the case: its record then tells what became of every message, and its time adds up."""
@@ -213,25 +223,27 @@ class Play:
         await self.meet([self.model])
 
 
-def facts(model: Model) -> dict[str, dict[str, Any]]:
-    """The open tasks of a model."""
-    return {key: task.facts() for key, task in model.open_tasks().items()}
-
-
-def agrees(view: CaseView, model: Model) -> bool:
-    """Whether the engine shows what the model says."""
+def shown(view: CaseView) -> dict[str, Any]:
+    """What the engine shows of a case."""
     record = view.record
-    if record is None or view.is_open != (model.close is None):
-        return False
-    hidden = ("key", "accountable", "hands")
-    names = [name for name in vars(next(iter(model.tasks.values()))) if name not in hidden]
-    there = {task.id.rpartition("/")[2]: {name: getattr(task, name) for name in names} for task in view.tasks}
-    if there != facts(model) or not (record.elsewhere or [acted.id for acted in record.actions] == [*model.accepted]):
-        return False
+    if record is None:
+        return {}
+    names = Chore("", "", "").facts()
+    tasks = {task.id.rpartition("/")[2]: {name: getattr(task, name) for name in names} for task in view.tasks}
+    said = {"close": record.close, "accepted": [acted.id for acted in record.actions], **tasks}
     if view.is_open:
-        return True
-    adds_up = record.elsewhere or sum(parts(record).values()) == record.closed
-    return (record.close, record.ignored_count, adds_up) == (model.close, model.ignored, True)
+        return said
+    return {**said, "ignored": record.ignored_count, "adds up": sum(parts(record).values()) == record.closed}
+
+
+def differences(view: CaseView | None, model: Model) -> dict[str, Any]:
+    """What the engine shows otherwise than the model: name -> what it shows, what the model says."""
+    there = shown(view) if view else {}
+    tasks = {key: task.facts() for key, task in model.open_tasks().items()}
+    said = {"close": model.close, "accepted": [*model.accepted], **tasks}
+    if model.close:
+        said |= {"ignored": model.ignored, "adds up": True}
+    return {name: (there.get(name), said.get(name)) for name in {**there, **said} if there.get(name) != said.get(name)}
 
 
 class People(RuleBasedStateMachine):
@@ -239,18 +251,119 @@ class People(RuleBasedStateMachine):
 
     bench: ClassVar[Bench]
     loop: ClassVar[asyncio.AbstractEventLoop]
-    runs: ClassVar[list[Play]]
 
     def __init__(self) -> None:
         super().__init__()
         self._play: Play | None = None
+        self._late = 0
 
-    def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Have the test's loop run it."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(4 * PATIENCE)
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Have the test's loop do it."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(4 * PATIENCE)
 
+    def act(self, play: Play, *sent: tuple[Deed | None, bool]) -> None:
+        """Send actions at once."""
+        self._play = None  # if it fails, there is nothing to end
+        self.wait(play.do(*((deed, signal) for deed, signal in sent if deed)))
+        self._play = play
+
+    @property
     def play(self) -> Play:
-        """The case; after it closed, and was acted on once more, another one."""
-        if self._play is None or (self._play.model.close and self._play.model.tasks.pop("late", None)):
+        """The case; another one, once two more came too late for the last."""
+        if self._play and self._play.model.close:
+            self._late += 1
+        if self._play is None or self._late > 2:
+            self._late = 0
             self._play = self.wait(Play.begin(self.bench))
         return self._play
+
+    @rule(thrown=THROWN)
+    def one_does_what_is_allowed(self, thrown: bytes) -> None:
+        """Most of what people do."""
+        play, dice = self.play, Dice(thrown)
+        self.act(play, (play.sensible(dice), dice.of(BY_SIGNAL)))
+
+    @rule(thrown=THROWN)
+    def one_does_anything(self, thrown: bytes) -> None:
+        """Also what is not theirs, stale, or nonsense."""
+        play, dice = self.play, Dice(thrown)
+        self.act(play, (play.anything(dice), dice.of(BY_SIGNAL)))
+
+    @rule(thrown=THROWN)
+    def one_repeats_oneself(self, thrown: bytes) -> None:
+        """The same id again, perhaps with other content."""
+        play, dice = self.play, Dice(thrown)
+        self.act(play, (play.again(dice), dice.of(BY_SIGNAL)))
+
+    @rule(thrown=THROWN)
+    def several_act_at_once(self, thrown: bytes) -> None:
+        """On one task or on two, by updates and signals; one of them perhaps twice."""
+        play, dice = self.play, Dice(thrown)
+        first = play.named(play.sensible(dice))
+        others = (play.sensible(dice, first.key), play.sensible(dice), play.anything(dice), first)
+        second, third = dice.of(others), dice.of((None, *others))
+        self.act(play, *((deed, dice.of(BY_SIGNAL)) for deed in (first, second, third)))
+
+    def teardown(self) -> None:
+        """Close the last case."""
+        if self._play:
+            self.wait(self._play.end())
+
+
+def drive(examples: int, steps: int) -> None:
+    """Let them act; in a thread, because Hypothesis waits for each step."""
+    run_state_machine_as_test(
+        People,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=(Phase.generate,),
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def hall(lab: Lab) -> AsyncIterator[None]:
+    """A worker for the unit, and the way to its cases."""
+    queue = f"hall-{uuid.uuid4().hex[:8]}"
+    People.bench = Bench(lab, Catalog([Package("hall", (Hall,), ("tests.lab.contracts",), ())]), queue)
+    People.loop = asyncio.get_running_loop()
+    async with Worker(lab.client, task_queue=queue, workflows=[Hall]):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def short_runs(monkeypatch):
+    """Cases go on as new runs all the time."""
+    monkeypatch.setattr("workunits.core.course.MESSAGES_PER_RUN", MESSAGES_PER_RUN)
+
+
+async def test_the_engine_does_what_the_table_says():
+    """Whatever several people do at once: the same answers, the same tasks, the same record, and every second in it."""
+    await asyncio.to_thread(drive, examples=10, steps=30)
+
+
+async def catches() -> None:
+    """The machine has to notice."""
+    with pytest.raises((Mismatch, Flaky)):
+        await asyncio.to_thread(drive, examples=10, steps=30)
+
+
+async def test_a_cancel_that_comes_with_the_last_message_of_a_run_is_not_lost(lab, monkeypatch):
+    """The engine delivers messages before it says that the case is to be cancelled; the next run would never know."""
+    monkeypatch.setattr("workunits.core.course.MESSAGES_PER_RUN", 1)
+    late = Bench(lab, People.bench.cases.catalog, queue=f"late-{uuid.uuid4().hex[:8]}")
+    started = await late.start(Hall)
+    async with Worker(lab.client, task_queue=late.queue, workflows=[Hall]):
+        await late.task(started.case, "prepare")
+    await late.handle(started.case).signal("act", {"nope": 1})
+    await late.handle(started.case).cancel()
+    async with Worker(lab.client, task_queue=late.queue, workflows=[Hall]):
+        view = await late.closed(started.case)
+
+    assert (view.close, view.record.ignored_count) == ("cancelled", 1)

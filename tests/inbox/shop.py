@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from inbox.limits import Limits, Rate
 from inbox.sessions import Ended
 from observability.ledger.follower import Follower
 from observability.ledger.store import Ledger
-from tests.inbox.museum import Museum
-from tests.inbox.wide import Opinion, Seen
+from tests.inbox.museum import CallBack, Museum
+from tests.inbox.wide import Call, Opinion, Seen
 from workunits.catalog.customer_onboarding import CustomerOnboarding
 from workunits.catalog.refund_request import RefundRequest
 from workunits.client import Cases
@@ -89,7 +89,7 @@ URL = "http://127.0.0.1:1"
 _PLENTY = Rate(1e9, 1e9)
 
 
-UNITS: tuple[type[WorkUnit], ...] = (CustomerOnboarding, RefundRequest, Museum)
+UNITS: tuple[type[WorkUnit], ...] = (CustomerOnboarding, RefundRequest, Museum, CallBack)
 CATALOG = Catalog([Package("shop", UNITS, CONTRACTS, ())])
 _EUR = refund.Money(minor=12950, currency="EUR")
 _ORDER = refund.Order(
@@ -174,15 +174,21 @@ class Shop:
         """A museum piece that waits for a curator."""
         return await self._waiting("museum_piece", Seen(request=f"M-{uuid.uuid4().hex[:8]}", **more))
 
+    async def call(self, request: str = "") -> Task:
+        """A call that nobody makes in time."""
+        return await self._waiting(
+            "call_back", Call(request=request or f"C-{uuid.uuid4().hex[:8]}", number="+34 600 000 000")
+        )
+
     async def _waiting(self, unit: str, case: BaseModel) -> Task:
         started = await self.cases.start(unit, case.model_dump_json().encode())
         return await self.open_task(started.case)
 
     async def open_task(self, case: str) -> Task:
         """The task of a case, once it is open and the ledger has it."""
-        from sqlalchemy import select  # noqa: PLC0415 - as everywhere
+        from sqlalchemy import select
 
-        from observability.ledger.tables import tasks  # noqa: PLC0415 - as everywhere
+        from observability.ledger.tables import tasks
 
         async with asyncio.timeout(20):
             while True:
@@ -243,8 +249,3 @@ async def open_shop(client: Client, folder: Path, **more: Any) -> AsyncIterator[
         await following
         journal.close()
         ledger.close()
-
-
-def yesterday() -> datetime:
-    """This time a day ago."""
-    return datetime.now(UTC) - timedelta(days=1)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from inbox.answering import Answer
-from inbox.answers import misfits
-from inbox.forms import MOST_ITEMS, Form, flat, placed
+from inbox.answers import MOST_ITEMS, misfits
+from inbox.forms import Form, flat, placed
 from inbox.moments import from_local, local, moment, span
 from inbox.money import decimal_of, minor_of, shown, written
 from inbox.readable import readable, safe_link
@@ -142,7 +142,11 @@ def test_a_misfit_is_told_at_its_field(name: str, value: str, key: str):
 
 @pytest.mark.parametrize(
     ("change", "path"),
-    [({"count": -1}, "count"), ({"title": "x" * 41}, "title"), ({"price": {"minor": 5, "currency": "EURO"}}, "price.currency")],
+    [
+        ({"count": -1}, "count"),
+        ({"title": "x" * 41}, "title"),
+        ({"price": {"minor": 5, "currency": "EURO"}}, "price.currency"),
+    ],
 )
 def test_what_the_model_refuses_is_told_at_its_field(change: dict[str, Any], path: str):
     """The model's own limits are said in plain words, by path."""
@@ -251,7 +255,7 @@ def test_local_times_are_read_in_the_persons_zone():
 
 def test_durations_are_said_in_two_units():
     """A duration has at most two units, and never none."""
-    from datetime import timedelta  # noqa: PLC0415 - for this test alone
+    from datetime import timedelta
 
     assert span(timedelta(hours=3, minutes=20, seconds=5)) == "3 h 20 min"
     assert span(timedelta(days=2)) == "2 d"
@@ -260,7 +264,14 @@ def test_durations_are_said_in_two_units():
 
 @pytest.mark.parametrize(
     "text",
-    ["javascript:alert(1)", " https://a.example", "https://a.example/\\@b", "data:text/html,x", "//a.example", "https:"],
+    [
+        "javascript:alert(1)",
+        " https://a.example",
+        "https://a.example/\\@b",
+        "data:text/html,x",
+        "//a.example",
+        "https:",
+    ],
 )
 def test_no_other_link_is_one(text: str):
     """Only whole addresses of the web become links."""
@@ -271,7 +282,13 @@ def test_no_other_link_is_one(text: str):
 def test_data_is_said_in_words():
     """Values are said by what they are: yes and no, money, days, nothing, tables of equal rows."""
     item = readable(
-        {"paid": True, "price": {"minor": 5, "currency": "EUR"}, "on": "2026-01-31", "who": None, "rows": [{"a": 1}, {"a": 2}]}
+        {
+            "paid": True,
+            "price": {"minor": 5, "currency": "EUR"},
+            "on": "2026-01-31",
+            "who": None,
+            "rows": [{"a": 1}, {"a": 2}],
+        }
     )
 
     said = {field.label: (field.kind, field.text) for field in item.inside}

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import Depends, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 from starlette.responses import StreamingResponse
 
 from inbox.app import make_app
@@ -30,6 +30,12 @@ class Taken(BaseModel):
     number: int = 0
     kind: Annotated[str, Field(max_length=10)] = ""
     more: Any = None
+    word: str = ""
+
+    @field_validator("word")
+    @classmethod
+    def _refuse(cls, given: str) -> str:
+        raise ValueError(f"{given} is no word")
 
 
 @pytest.fixture
@@ -171,10 +177,10 @@ async def test_4_8_9_10_11_what_readers_differ_about_is_refused_before_anyone_re
 
 async def test_5_6_7_a_misfit_is_named_and_not_repeated(client):
     """7: what was sent is not in the answer, only where and what was expected."""
-    answer = await client.post(PATH, json={"number": CANARY, "kind": CANARY, "more": CANARY})
+    answer = await client.post(PATH, json={"number": CANARY, "kind": CANARY, "more": CANARY, "word": CANARY})
 
     said = problem(answer, 422, "invalid_field")
-    assert [error["field"] for error in said["errors"]] == ["number", "kind"]
+    assert [error["field"] for error in said["errors"]] == ["number", "kind", "word"]
     assert said["field"] == "number"
     assert "valid integer" in said["errors"][0]["detail"]
     assert CANARY not in answer.text
@@ -249,6 +255,7 @@ STRANGE = {
     b"/static/..%5c..%5cetc": 404,
     b"/static/%252e%252e/etc/passwd": 404,
     b"/./health": 404,
+    b"/api/v1/cases/..": 404,
 }
 """Addresses as raw bytes, and the status of their refusal."""
 
@@ -321,12 +328,14 @@ async def test_refusals_are_pages_for_people(client):
 
 async def test_who_is_not_logged_in_is_led_to_the_login_and_back(client, app):
     """A page leads to the login with the way back, a part of a page takes the whole page there, a program gets 401."""
-    app.add_api_route("/mine", app.router.routes[-1].endpoint)
+    app.add_api_route("/mine", app.router.routes[-1].endpoint, methods=["GET", "POST"])
 
     answer = await client.get("/mine?scope=all")
     assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Fmine%3Fscope%3Dall")
     part = await client.get("/mine", headers={"hx-request": "true", "hx-current-url": f"{URL}/tasks?q=1"})
     assert (part.status_code, part.headers["hx-redirect"]) == (401, "/login?next=%2Ftasks%3Fq%3D1")
+    form = await client.post("/mine", data={"a": "b"}, headers={"referer": f"{URL}/tasks/x"})
+    assert (form.status_code, form.headers["location"]) == (303, "/login?next=%2Ftasks%2Fx")
     answer = await client.get("/api/v1/who")
     problem(answer, 401, "login_required")
     assert answer.headers["www-authenticate"] == 'Bearer realm="workunits"'

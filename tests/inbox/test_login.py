@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from base64 import b64decode
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, replace
 from typing import Annotated, Any
@@ -20,7 +21,7 @@ from inbox.app import Doors, make_app
 from inbox.identity import Actor, current_actor
 from inbox.login import local
 from inbox.oidc import Provider
-from inbox.sessions import Ended
+from inbox.sessions import Ended, present
 from tests.inbox.conftest import PEOPLE, URL, client_of, log_in
 from workers.ports import free_ports, is_free
 
@@ -171,6 +172,15 @@ async def test_a_login_begins_a_new_session(client):
     assert len({first, second, client.cookies["workunits"]}) == 3
 
 
+async def test_a_login_leaves_nothing_of_what_the_cookie_held(browser):
+    """What was asked before the login, by whoever that was, is not in the session that it begins."""
+    await come(browser, "ann")
+    held = json.loads(b64decode(browser.cookies["workunits"].partition(".")[0]))
+
+    assert set(held) == {"in"}
+    assert (held["in"]["name"], held["in"]["groups"]) == ("ann", ["clerks"])
+
+
 async def test_a_cookie_that_was_not_signed_by_us_is_none(client, doors):
     """A cookie that was changed, and one that another key signed, open nothing."""
     await log_in(client, "ann")
@@ -183,6 +193,12 @@ async def test_a_cookie_that_was_not_signed_by_us_is_none(client, doors):
         for cookie in (good[:-2] + "xx", "x" + good, "null", ""):
             assert await who(same, cookie) is None
         assert await who(other, good) is None
+
+
+async def test_a_cookie_of_another_version_of_this_program_is_none():
+    """After an upgrade, a session that lacks something is over; nothing breaks."""
+    assert present({"in": {"id": "x", "name": "ann"}}) is None
+    assert present({"in": "ann"}) is None
 
 
 async def test_a_session_ends_in_time(client, monkeypatch):

@@ -73,9 +73,11 @@ class Markup(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep an element."""
         self.tags.append((tag, dict(attrs)))
 
     def handle_data(self, data: str) -> None:
+        """Keep a text."""
         self.text += data
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
@@ -148,7 +150,12 @@ async def test_whoever_may_not_see_it_learns_nothing(shop: Shop):
     async with as_someone(shop, "zoe") as (zoe,):
         answers = [
             await zoe.get(address)
-            for address in (href(task), "/task/refund_request:none/decide", f"/case/{quote(task.id.split('/')[0])}", "/case/x")
+            for address in (
+                href(task),
+                "/task/refund_request:none/decide",
+                f"/case/{quote(task.id.split('/')[0])}",
+                "/case/x",
+            )
         ]
 
     assert [answer.status_code for answer in answers] == [404] * 4
@@ -182,7 +189,9 @@ async def test_errors_are_told_at_each_field_and_nothing_is_lost(shop: Shop, mar
     page = Markup(answer.text)
 
     assert answer.status_code == 422
-    assert {"#a-title", "#a-count", "#a-checked", "#a-on", "#a-price-minor"} <= {str(a.get("href")) for a in page.all("a")}
+    assert {"#a-title", "#a-count", "#a-checked", "#a-on", "#a-price-minor"} <= {
+        str(a.get("href")) for a in page.all("a")
+    }
     title = next(field for field in page.all("input") if field.get("name") == "a.title")
     assert title["value"] == "T" * 60
     assert title["aria-invalid"] == "true"
@@ -206,7 +215,9 @@ async def test_lines_are_added_without_javascript(shop: Shop, marta: httpx2.Asyn
     fields = await fields_of(marta, task)
 
     more = await marta.post(href(task), data={**fields, "_do": "add:a.lines", "a.title": "kept"})
-    less = await marta.post(href(task), data={**fields, "_do": "remove:a.lines:0", "a.lines.#": "1", "a.lines.0.sku": "x"})
+    less = await marta.post(
+        href(task), data={**fields, "_do": "remove:a.lines:0", "a.lines.#": "1", "a.lines.0.sku": "x"}
+    )
 
     assert 'name="a.lines.0.sku"' in more.text
     assert 'value="kept"' in more.text
@@ -311,13 +322,21 @@ async def test_the_catalog_has_the_four_elements(shop: Shop, marta: httpx2.Async
 
 async def test_input_44_hostile_text_is_only_text(shop: Shop, marta: httpx2.AsyncClient):
     """Markup, scripts and `javascript:` in every text of a case are text on every page that shows it."""
-    task = await shop.piece(text=HOSTILE, link="javascript:alert(3)", notes=[HOSTILE, "https://good.example/?<x>", "data:text/html,x"],
-        lines=[{"sku": "<b>", "count": 1}, {"sku": HOSTILE[:20], "count": 2}])
+    task = await shop.piece(
+        text=HOSTILE,
+        link="javascript:alert(3)",
+        notes=[HOSTILE, "https://good.example/?<x>", "data:text/html,x"],
+        lines=[{"sku": "<b>", "count": 1}, {"sku": HOSTILE[:20], "count": 2}],
+    )
     fields = await fields_of(marta, task)
     await marta.post(href(task), data={"_do": "comment", "text": HOSTILE})
     wrong = await marta.post(href(task), data={**fields, "_do": "decide:keep", "a.title": HOSTILE, "a.reason": HOSTILE})
     await marta.post(f"/draft/{quote(task.id)}", data={"a.reason": HOSTILE})
-    pages = [wrong.text, (await marta.get(href(task))).text, (await marta.get(f"/case/{quote(task.id.split('/')[0])}")).text]
+    pages = [
+        wrong.text,
+        (await marta.get(href(task))).text,
+        (await marta.get(f"/case/{quote(task.id.split('/')[0])}")).text,
+    ]
     await marta.post("/views", data={"name": HOSTILE[:60], "query": HOSTILE})
     pages.append((await marta.get("/tasks?q=" + quote(HOSTILE))).text)
 
@@ -332,7 +351,9 @@ async def test_input_44_hostile_text_is_only_text(shop: Shop, marta: httpx2.Asyn
     assert HOSTILE in Markup(pages[1]).text
 
 
-@pytest.mark.parametrize("query", ["scope=evil&state=x&late=y", "cursor=zzz", "q=" + "x" * 500, "did=" + "y" * 300, "unit=nope"])
+@pytest.mark.parametrize(
+    "query", ["scope=evil&state=x&late=y", "cursor=zzz", "q=" + "x" * 500, "did=" + "y" * 300, "unit=nope"]
+)
 async def test_a_strange_address_is_a_list_all_the_same(marta: httpx2.AsyncClient, query: str):
     """What no list can hold counts as not said, or is refused in words; it never breaks the page."""
     answer = await marta.get(f"/tasks?{query}")
@@ -362,8 +383,8 @@ async def test_every_page_obeys_its_own_policy(shop: Shop, marta: httpx2.AsyncCl
 
 
 def test_the_parts_of_others_are_as_they_were_published():
-    """htmx and its extension are the files of the named version, with their licence beside them."""
-    import hashlib  # noqa: PLC0415 - for this test alone
+    """Htmx and its extension are the files of the named version, with their licence beside them."""
+    import hashlib
 
     static = HERE / "static"
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in static.glob("h*.min.js")}

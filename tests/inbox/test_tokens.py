@@ -20,7 +20,7 @@ from inbox.tokens import Tokens, hash_of, load_tokens, make_token
 from tests.inbox.conftest import PLENTY, client_of
 
 LATER = datetime.now(UTC).replace(microsecond=0) + timedelta(days=9)
-GOOD = {"name": "erp", "sha256": "0" * 64, "roles": ["clerk"], "units": ["plain"], "expires": LATER}
+GOOD: dict[str, Any] = {"name": "erp", "sha256": "0" * 64, "roles": ["clerk"], "units": ["plain"], "expires": LATER}
 
 
 def file_of(tmp_path: Path, *entries: dict[str, Any]) -> Path:

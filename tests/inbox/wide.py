@@ -100,3 +100,10 @@ class Done(BaseModel):
     """What the unit delivers."""
 
     kept: bool
+
+
+class Call(BaseModel):
+    """Someone to be called."""
+
+    request: str
+    number: str

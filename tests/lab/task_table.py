@@ -49,7 +49,7 @@ ROLES = {
 }
 INITIATOR = "ivo"
 ADMINS = {"operations", "head of tests"}
-REASON_LEFT = {"wait": "customer", "fail": "odd"}
+PERFORMED = ("completed", "failed", "skipped")
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,8 @@ class Model:
     tasks: dict[str, Chore] = field(default_factory=dict)
     accepted: dict[str, tuple[Deed, tuple[str, int]]] = field(default_factory=dict)
     """Action id -> the action and its answer, in their order."""
+    ended: list[tuple[Chore, Deed]] = field(default_factory=list)
+    """What the case has not gone on from: messages that arrive together are all judged before it does."""
     ignored: int = 0
     close: str | None = None
     votes: list[str] = field(default_factory=list)
@@ -143,8 +145,17 @@ class Model:
             said: tuple[str, int] | set[str] = answer if first.asked == deed.asked else {"action_id_reused"}
         else:
             said = self.objections(deed) or self._do(deed)
-        self.ignored += bool(signal and isinstance(said, set))
+        self.ignored += bool(signal and isinstance(said, set) and not self.close)
         return said
+
+    def go_on(self) -> None:
+        """Let the case go on from what has ended."""
+        for task, deed in self.ended:
+            self._follow(task, deed)
+        self.ended = []
+        self._exclude()
+        if self.checked and self.verdict:
+            self._end("achieved" if self.checked == self.verdict == "grant" else "not_achieved")
 
     # -- why not
 
@@ -159,7 +170,7 @@ class Model:
             found.add("closed")
         if task.state not in sources or (deed.action == "resolve" and not task.delegator):
             found.add("wrong_state")
-        found |= self._not_theirs(task, deed, RESUMES.get(task.state, "owner system") if not who else who)
+        found |= self._not_theirs(task, deed, who or RESUMES.get(task.state, "owner system"))
         if deed.revision != task.revision:
             found.add("stale_revision")
         if "candidate" in who and deed.persons & set(task.excluded):
@@ -220,7 +231,8 @@ class Model:
             elif deed.action == "wait":
                 task.waits_for = deed.said["reason"]
             if task.state not in OPEN:
-                self._follow(task, deed)
+                self.ended.append((task, deed))
+                self._exclude()
         self.accepted[deed.id] = deed, (task.state, task.revision)
         return task.state, task.revision
 
@@ -272,7 +284,7 @@ class Model:
         self.tasks[key] = Chore(key, role, accountable)
 
     def _follow(self, task: Chore, deed: Deed) -> None:
-        """A task has ended: what the unit asks next, whom that excludes, and whether the case closes."""
+        """A task has ended: what the unit asks next, or how the case closes."""
         if task.state == "failed":
             self._end("not_achieved")
         elif task.step == "vote":
@@ -285,9 +297,6 @@ class Model:
             self._again("prepare")
         else:
             self.checked = deed.said["decision"]
-        self._exclude()
-        if self.checked and self.verdict:
-            self._end("achieved" if self.checked == self.verdict == "grant" else "not_achieved")
 
     def _again(self, step: str) -> None:
         times = 1 + sum(task.step == step for task in self.tasks.values())
@@ -311,10 +320,8 @@ class Model:
         """Whoever performed what a task checks, or gave another vote, may not do it."""
         for task in self.tasks.values():
             rivals = {"check": "prepare", "vote": "vote"}.get(task.step)
-            done = (
-                o for o in self.tasks.values() if o.step == rivals and o.state in ("completed", "failed", "skipped")
-            )
-            names = set(itertools.chain.from_iterable(other.hands for other in done if other is not task))
+            others = (other for other in self.tasks.values() if other.step == rivals and other is not task)
+            names = set(itertools.chain.from_iterable(other.hands for other in others if other.state in PERFORMED))
             if task.state in OPEN:
                 task.excluded = sorted(name for name in names if name)
 

@@ -32,10 +32,6 @@ Raised = tuple[str, str, bool]
 _ONE = timedelta(microseconds=1)
 
 
-def _one_after_the_other(steps: list[Any]) -> Generator[Any, Any, None]:
-    yield from steps
-
-
 def _four_eyes() -> Generator[Any, Any, None]:
     yield "prepare"
     checked = yield "check"
@@ -109,7 +105,8 @@ class Course:
         for attempted in self._activities.ended(turn):
             if not cancelled:  # else the case takes no result any more
                 self._performed(attempted)
-        if any(kind_of(event) == "timer_fired" for event in turn.learned):
+        # A new run looks at its clock as it begins: what came due before has no timer.
+        if any(kind_of(event) in ("timer_fired", "workflow_execution_started") for event in turn.learned):
             self._fire()
         self._activities.scheduled(turn)
 
@@ -139,9 +136,15 @@ class Course:
         elif isinstance(procedure, tuple):
             self._go_at_once(procedure, then)
         elif isinstance(procedure, list):
-            self._go(_one_after_the_other(procedure), then)
+            self._go_in_turn(procedure, then)
         else:
             self._go_next(procedure, None, then)
+
+    def _go_in_turn(self, procedures: list[Procedure], then: Callable[[Any], None]) -> None:
+        if procedures:
+            self._go(procedures[0], lambda _: self._go_in_turn(procedures[1:], then))
+        else:
+            then(None)
 
     def _go_next(self, procedure: Generator[Any, Any, None], said: Any, then: Callable[[Any], None]) -> None:
         try:

@@ -45,9 +45,9 @@ MOODS: Mapping[type[WorkUnit], Sequence[str]] = {
 BOSS = "head of tests"
 PEOPLE_ONLY = (Council, FourEyes, Silent)
 PEOPLE = ("ann", "bob", "eve")
-_OF_THE_BOSS = ("assign", "suspend", "cancel")
+_OF_THE_BOSS = ("assign", "suspend", "skip", "cancel")
 _FURTHER: Mapping[str, Sequence[str]] = {
-    "ready": ("assign", "suspend", "skip", "escalate"),
+    "ready": ("assign", "suspend", "skip", "skip", "escalate"),
     "claimed": ("delegate", "resolve", "forward", "assign", "suspend", "escalate", "fail"),
     "in_progress": ("wait", "wait", "wait", "delegate", "suspend", "suspend", "escalate", "forward", "fail", "skip"),
 }
@@ -171,6 +171,8 @@ class Player:
             "claimed": ["start", "start", "release", "complete"],
             "in_progress": ["stop", "release", "complete", "complete"],
         }
+        if self.unit is FourEyes and task.state == "in_progress" and self.dice.random() < 0.5:
+            return "wait"
         if not self._by_signal and self.dice.random() < 0.35:
             return self.dice.choice(_FURTHER[task.state])
         return self.dice.choice(fits[task.state])

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 ATTEMPT = 5.0
 """Seconds for which one attempt to act waits for its answer."""
-STALE = 0.5
+STALE = 1.0
 """Seconds for which what was seen of a case is good enough."""
 _PAUSE = 0.3
 
@@ -71,7 +71,7 @@ class Watch:
         self._seen: tuple[float, CaseView] | None = None
 
     async def look(self) -> CaseView:
-        """The case, as it was at most half a second ago."""
+        """The case, as it was at most a second ago."""
         async with self._lock:
             if self._seen is None or time.monotonic() - self._seen[0] > STALE:
                 view = await self._insist(lambda: self._cases.show(self._case))

@@ -28,6 +28,8 @@ NAMES = {"clerk": ("amy", "bob", "cid"), "boss": ("dot", "eve")}
 STEPS = {step.role: step.name for step in Haul.steps if step.kind == "human"}
 CANCELLED, BY_SIGNAL, ASK_AFTER, CLAIM_FIRST, REPEATED, PUSHY, GRANTED = 0.08, 0.3, 0.5, 0.5, 0.3, 0.2, 0.8
 """Shares: of cases; of actions; of those Signals whose sender asks what came of them; and so on."""
+AT_ONCE = 60
+"""Cases: were more of them open, the machine would be busy with nothing but looking at them."""
 _UNHURRIED = 1.5
 """Seconds that a person takes at most before they do something."""
 
@@ -54,15 +56,21 @@ class People:
         self.journal = Journal()
         self.insist = Insist(self.journal.errors)
         self.closed = 0
+        self._room = asyncio.Semaphore(AT_ONCE)
 
     async def see_through(self, number: int) -> None:
-        """Start a case at its time and stay with it until it has closed.
+        """Begin at its time, when there is room.
 
         Raises:
             StuckError, WorkUnitsError: it does not close, or is not there any more.
         """
         rng = self._plan.rng(number)
         await asyncio.sleep(rng.uniform(0, self._plan.seconds * 0.85))
+        async with self._room:
+            await self._see_through(number, rng)
+
+    async def _see_through(self, number: int, rng: random.Random) -> None:
+        """Start a case and stay with it until it has closed."""
         key = f"s{self._plan.seed}-{number}"
         story = self.journal.story(f"{Haul.unit_name}:{key}")
         for _ in range(_times(rng)):

@@ -144,9 +144,12 @@ class PostgresPart:
         await asyncio.to_thread(self.server.start)
 
     def pids(self) -> list[int]:
-        """See `Part`: the server has a process for each connection."""
+        """See `Part`: the server has a process for each connection.
+
+        The one that started it comes last: it stops itself while the server stands still, and must be woken after it.
+        """
         there = psutil.Process(self.server.process.pid) if self.server.process else None
-        return [there.pid, *(child.pid for child in there.children(recursive=True))] if there else []
+        return [*(child.pid for child in there.children(recursive=True)), there.pid] if there else []
 
 
 @dataclass

@@ -1,22 +1,18 @@
-"""Commands on people's tasks: list them, look at one, act on one."""
+"""Commands on people's tasks: list them, look at one, and those of `actions` to act on one."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workers.commands.cases import As, Limit, OfUnit
-from workers.console import Json, emit, fail, note, open_cases, run
+from workers.commands.actions import COMMANDS, TaskArgument
+from workers.commands.cases import Limit, OfUnit
+from workers.console import Json, emit, note, open_cases, run
 
 if TYPE_CHECKING:
-    from workers.names import TaskName
     from workunits.cases import TaskView
-    from workunits.client import Cases
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -25,18 +21,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-TaskArgument = Annotated[
-    str, typer.Argument(metavar="TASK", help="unit:key/task, key/task, or the case when it has one open task.")
-]
-Roles = Annotated[
-    list[str] | None, typer.Option("--role", help="A role of whoever acts; may be repeated. Default: the task's own.")
-]
-ActionId = Annotated[
-    str, typer.Option(metavar="ID", help="The same id again has the same answer, and no further effect.")
-]
-Revision = Annotated[int | None, typer.Option(min=1, help="Refuse when the task has changed since.")]
-ActingFor = Annotated[str | None, typer.Option(metavar="NAME", help="Whom the actor stands in for.")]
 
 
 @app.command("ls")
@@ -96,146 +80,6 @@ def show(ctx: typer.Context, task: TaskArgument, *, json: Json = False) -> None:
     run(look())
 
 
-@app.command("complete")
-def complete(
-    ctx: typer.Context,
-    task: TaskArgument,
-    *,
-    file: Annotated[
-        str | None, typer.Option("--input", metavar="FILE|-", help="The answer as JSON; - is stdin.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A field of the answer; may be repeated.")
-    ] = None,
-    actor: As = "",
-    role: Roles = None,
-    action_id: ActionId = "",
-    revision: Revision = None,
-    acting_for: ActingFor = None,
-    json: Json = False,
-) -> None:
-    """Answer a task."""
-    from workers.intake import opened, read_body
-
-    if file and settings:
-        fail("give --input or --set, not both", field="--input")
-    body = None
-    if file:
-        with opened(file) as source:
-            body = run(read_body(source))
-    by = _Signature(actor, tuple(role or ()), action_id, revision, acting_for)
-    _act(ctx, "complete", task, by, json=json, body=body, settings=settings)
-
-
-def _simple(action: str, text: str) -> Callable[..., None]:
-    """Make the command of an action that has no body."""
-
-    def command(
-        ctx: typer.Context,
-        task: TaskArgument,
-        *,
-        actor: As = "",
-        role: Roles = None,
-        action_id: ActionId = "",
-        revision: Revision = None,
-        acting_for: ActingFor = None,
-        json: Json = False,
-    ) -> None:
-        by = _Signature(actor, tuple(role or ()), action_id, revision, acting_for)
-        _act(ctx, action, task, by, json=json)
-
-    command.__doc__ = text
-    return command
-
-
-for _action, _text in (
-    ("claim", "Take a task: nobody else may answer it then."),
-    ("start", "Say that the work on a task begins: its working time counts from now on."),
-    ("stop", "Say that the work on a task pauses; it stays yours."),
-    ("release", "Give a task back, so that another may take it."),
-):
-    app.command(_action)(_simple(_action, _text))
-
-
-@dataclass(frozen=True)
-class _Signature:
-    """Who acts, and what goes around the action."""
-
-    actor: str
-    roles: tuple[str, ...]
-    action_id: str
-    revision: int | None
-    acting_for: str | None
-
-
-def _act(
-    ctx: typer.Context,
-    action: str,
-    task: str,
-    by: _Signature,
-    *,
-    json: bool,
-    body: dict[str, Any] | None = None,
-    settings: list[str] | None = None,
-) -> None:
-    from workers.names import actor, find_task
-
-    who = actor(by.actor)
-
-    async def send() -> dict[str, Any]:
-        async with open_cases(ctx) as cases:
-            found = await find_task(cases, task)
-            answer = _read(settings, found) if settings else body
-            roles = by.roles or ((found.role,) if found.role else ())
-            if not by.roles and found.role and not json:
-                note(f"As {who}, with the task's own role: {found.role}. For another: --role")
-            said = await _deliver(cases, found, action, replace(by, actor=who, roles=roles), answer, hint=not json)
-            return {"task": said["task_id"], "state": said["state"], "revision": said["revision"], "roles": roles}
-
-    id_ = by.action_id or uuid.uuid4().hex
-    by = replace(by, action_id=id_)
-    said = run(send())
-    if json:
-        emit({**said, "action": action, "action_id": id_, "actor": who, "acting_for": by.acting_for})
-    else:
-        typer.echo(f"{said['task']} is {said['state'].replace('_', ' ')}")
-
-
-async def _deliver(
-    cases: Cases, found: TaskName, action: str, by: _Signature, body: dict[str, Any] | None, *, hint: bool
-) -> dict[str, Any]:
-    """Act, and add to a refusal what is known here."""
-    from workers.answers import in_short
-    from workers.names import refuse_task
-    from workunits.core.errors import BadInput, Refused
-
-    try:
-        return await cases.act(
-            found.id,
-            action,
-            actor=by.actor,
-            roles=by.roles,
-            body=body,
-            action_id=by.action_id,
-            revision=by.revision or (found.task.revision if found.task else 1),
-            acting_for=by.acting_for,
-        )
-    except BadInput:
-        if hint and action == "complete" and found.step:
-            note(f"The answer takes: {in_short(found.step.gives.model_json_schema())}")
-        raise
-    except Refused as refused:
-        if refused.code == "unknown_task":
-            refuse_task(found.view, str(refused))
-        raise
-
-
-def _read(settings: list[str], found: TaskName) -> dict[str, Any]:
-    from workers.answers import read_settings
-
-    return read_settings(settings, found.step.gives.model_json_schema() if found.step else {})
-
-
 async def _ls(ctx: typer.Context, unit: str | None, role: str | None, limit: int) -> list[TaskView]:
     """The most urgent tasks; the engine lists them in no order."""
     from workers.names import known_role
@@ -268,3 +112,7 @@ def _as_json(view: TaskView) -> dict[str, Any]:
         "due": view.due,
         "because": task.because,
     }
+
+
+for _action, _command in COMMANDS.items():
+    app.command(_action)(_command)

@@ -53,6 +53,11 @@ def _check(step: Step[Any, Any], task: Task, action: Action, said: BaseModel) ->
             raise Refused("not_forwardable", "the unit does not let this task be passed on")
         if (said.to is None) == (said.role is None):
             raise BadInput("name a person or a role, and not both", field="body.to")
-    to = getattr(said, "to", None)
+    _check_receiver(task, action, getattr(said, "to", None))
+
+
+def _check_receiver(task: Task, action: Action, to: str | None) -> None:
+    if action.action == "delegate" and to in (task.owner, task.delegator):
+        raise BadInput("should be someone else; a task that was delegated goes back by resolve", field="body.to")
     if to is not None and to in task.excluded:
         raise Refused("excluded", "whoever performed what this task checks may not get it (four eyes)")

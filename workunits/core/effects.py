@@ -81,8 +81,8 @@ def _own(task: Task, work: Work, action: Action, said: Any, at: Microseconds) ->
         task.owner = task.owner or action.actor
         work.by, work.acting_for = action.actor, action.acting_for
     elif name in ("assign", "delegate"):
-        if name == "delegate":
-            task.delegator = task.delegator or task.owner
+        # Whoever is assigned a task answers it by themselves, whoever had it before.
+        task.delegator = (task.delegator or task.owner) if name == "delegate" else None
         task.owner, work.by, work.acting_for = said.to, said.to, None
         work.claimed = at if work.claimed is None else work.claimed
     elif name == "resolve":

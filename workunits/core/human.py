@@ -36,6 +36,8 @@ REMEMBERED = 500
 """Accepted actions whose answers are kept beyond those on open tasks."""
 REMEMBERED_BYTES = 128 * 1024
 """Of all that are kept: half of what a case may carry."""
+_PERFORMED = ("done", "exception", "skipped")
+"""Ends of a task that are somebody's deed; who only held one that was cancelled or expired has performed nothing."""
 _UNTOLD = frozenset({"sent_at", "revision", "accountable", "origin", "seen"})
 """What a repetition of an action may say otherwise: it is not what its sender asked for."""
 
@@ -129,11 +131,11 @@ class Desk:
             if not step.excludes and task.vote is None:
                 continue
             checked = {other.name for other in step.excludes}
-            rivals = (
-                {t.id for t in self.tasks.values() if t.vote == task.vote and t is not task} if task.vote else set()
-            )
+            # By the record: tasks that have ended do not travel into the next run.
             performed = (
-                work for work in self.record.steps if work.step in checked or f"{self.record.case}/{work.key}" in rivals
+                work
+                for work in self.record.steps
+                if work.end in _PERFORMED and (work.step in checked or work.key.rpartition("-v")[0] == task.vote)
             )
             names = {name for work in performed for name in (work.by, work.acting_for) if name}
             task.excluded = sorted(names)

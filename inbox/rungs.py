@@ -1,0 +1,161 @@
+"""Who is told what of a task: from the ledger's rows of open tasks, the notices that they are due.
+
+Assignment: the owner, or else the candidates. At risk: the same. Past due: the same, and whoever is accountable.
+Escalated: whoever is accountable. Nobody is told of what they did themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from inbox.channels import Channels
+from inbox.directory import Directory
+from inbox.notice import Audience, Notice
+from observability.ledger.tables import actions, cases, tasks
+from workunits.registry import Catalog
+
+OWNED = ("assign", "claim", "delegate", "resolve", "resume", "start")
+OFFERED = ("forward", "release", "resume")
+"""The actions by which a task came to its owner, and to its candidates."""
+_TELLABLE = ("ready", "claimed", "in_progress")
+_LIVE = (*_TELLABLE, "waiting")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An open task, as the ledger has it."""
+
+    row: Row[Any]
+    since: int
+    """The revision with which it came to whom it is with now; 1 when it began so."""
+    by: tuple[str, ...]
+    """Who gave it to them, and for whom."""
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What notices follow from; while it is the same, so are they."""
+        row = self.row
+        return row.revision, row.state, row.owner, row.level, row.warned_at, row.breached_at
+
+
+def read_tasks(connection: Connection, since: datetime | None) -> tuple[list[Seen], datetime | None]:
+    """The open tasks of the cases that were written since then, and when the last of those was.
+
+    Args:
+        connection: Of the ledger.
+        since: None for all open tasks.
+    """
+    columns = (tasks, cases.c.breached_at, cases.c.written_at)
+    wanted = select(*columns).join(cases, cases.c.case_id == tasks.c.case_id).where(tasks.c.open)
+    if since is not None:
+        wanted = wanted.where(cases.c.written_at >= since)
+    rows = connection.execute(wanted.where(cases.c.close.is_(None), cases.c.vanished.is_(False))).all()
+    newest = max((row.written_at for row in rows), default=None)
+    handed = _handed(connection, rows)
+    return [Seen(row, *handed.get(row.task_id, (1, ()))) for row in rows], newest
+
+
+def notices_of(
+    seen: Seen, directory: Directory, channels: Channels, catalog: Catalog, now: datetime
+) -> Iterator[Notice]:
+    """The notices that a task is due, those that were given before among them.
+
+    Args:
+        seen: The task.
+        directory: Who is who, and away.
+        channels: Which roles are told in one place.
+        catalog: Who is accountable where the step does not say.
+        now: As of when.
+    """
+    row = seen.row
+    if row.state not in _LIVE:  # not open yet, or suspended
+        return
+    people = _People(row, directory, channels, now)
+    audience: Audience = "owner" if row.owner else "candidates"
+    holders = people.owner() if row.owner else people.candidates()
+    accountable = people.accountable(row.accountable or _accountable(row.unit, catalog))
+    if row.state in _TELLABLE:
+        rung = "assignment" if seen.since <= 1 else f"assignment-{seen.since}"
+        quiet = {f"person:{name}" for name in seen.by}
+        yield _notice(row, rung, audience, [one for one in holders if one not in quiet])
+    if row.breached_at:
+        yield _notice(row, "deadline", audience, holders)
+        others = [one for one in accountable if one not in holders]
+        yield _notice(row, "deadline-accountable", "accountable", others)
+    elif row.warned_at:
+        yield _notice(row, "warn", audience, holders)
+    if row.level:
+        quiet = {f"person:{row.owner}"}
+        yield _notice(row, f"escalation-{row.level}", "accountable", [one for one in accountable if one not in quiet])
+
+
+@dataclass(frozen=True, slots=True)
+class _People:
+    """Whom a task concerns, each as a recipient; the absent are replaced by who stands in."""
+
+    row: Row[Any]
+    directory: Directory
+    channels: Channels
+    now: datetime
+
+    def owner(self) -> list[str]:
+        """Whose it is; who is away without a substitute is told nevertheless."""
+        return [f"person:{self._present(self.row.owner) or self.row.owner}"]
+
+    def candidates(self) -> list[str]:
+        """Who may take it: in the role's own channel where it has one, else each person."""
+        row = self.row
+        if row.person:
+            return [f"person:{self._present(row.person) or row.person}"]
+        if self.channels.has_role(row.role):
+            return [f"role:{row.role}"]
+        names = (self._present(name) for name in self.directory.people_of(row.role, self.now))
+        return [f"person:{name}" for name in dict.fromkeys(names) if name and name not in row.excluded]
+
+    def accountable(self, role: str) -> list[str]:
+        """Who answers for it."""
+        if role and self.channels.has_role(role):
+            return [f"role:{role}"]
+        name = self.directory.accountable(role, self.now) if role else None
+        return [f"person:{name}"] if name else []
+
+    def _present(self, name: str) -> str | None:
+        return self.directory.substitute_of(name, self.now) if self.directory.absent(name, self.now) else name
+
+
+def _notice(row: Row[Any], rung: str, audience: Audience, recipients: Iterable[str]) -> Notice:
+    return Notice(
+        task_id=row.task_id,
+        rung=rung,
+        audience=audience,
+        recipients=tuple(recipients),
+        unit=row.unit,
+        key=row.business_key,
+        step=row.step,
+        role=row.role,
+        owner=row.owner if audience == "owner" else None,
+        due=row.due_at.isoformat() if row.due_at else None,
+    )
+
+
+def _accountable(unit: str, catalog: Catalog) -> str:
+    return catalog.get(unit).outcome.accountable if unit in catalog else ""
+
+
+def _handed(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, tuple[int, tuple[str, ...]]]:
+    """By which action each task came to whom it is with."""
+    found: dict[str, tuple[int, tuple[str, ...]]] = {}
+    owned = {row.task_id: row.owner is not None for row in rows if row.revision > 1}
+    those = list({row.case_id for row in rows if row.task_id in owned})
+    for start in range(0, len(those), 500):
+        some = (actions.c.case_id.in_(those[start : start + 500]), actions.c.action.in_({*OWNED, *OFFERED}))
+        for acted in connection.execute(select(actions).where(*some).order_by(actions.c.revision)):
+            task_id = f"{acted.case_id}/{acted.key}"
+            if task_id in owned and acted.action in (OWNED if owned[task_id] else OFFERED):
+                found[task_id] = acted.revision, tuple(name for name in (acted.actor, acted.acting_for) if name)
+    return found
