@@ -57,7 +57,7 @@ class Answer:
         if self.model is not None:
             for path, words in misfits(self.model, data).items():
                 # A field that could not be read is missing from the data: it was said already what is wrong with it.
-                if not any(path == known or path.startswith(f"{known}.") for known in self.errors):
+                if not any(_touch(path, known) for known in self.errors):
                     self.errors[path] = words
         return data
 
@@ -92,6 +92,11 @@ class Answer:
 def answer_fields(form: Any) -> dict[str, list[str]]:
     """The fields of an answer in what a browser sent."""
     return {name: [str(value) for value in form.getlist(name)] for name in form if name.startswith(f"{ROOT}.")}
+
+
+def _touch(path: str, other: str) -> bool:
+    """Whether one of two paths is the other, or lies in it."""
+    return path == other or path.startswith(f"{other}.") or other.startswith(f"{path}.")
 
 
 def _texts(values: Any) -> list[str]:

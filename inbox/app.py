@@ -33,8 +33,6 @@ def make_app(doors: Doors) -> FastAPI:
     app.include_router(login.router)
     api.install(app)
     pages.install(app)
-    api.install(app)
-    pages.install(app)
     app.add_api_route(HEALTH, _healthy, include_in_schema=False)
     app.add_middleware(
         SessionMiddleware,

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from inbox.answering import Answer, answer_fields
 from inbox.asking import address_of, wanted_in
+from inbox.flash import name_of
 from inbox.framing import frame, signed_in
 from inbox.identity import Actor
 from inbox.rendering import Clock, render, task_href
@@ -136,16 +137,11 @@ async def _do(
 
 
 def _result(task_id: str, said: Outcome | Problem, back: str) -> dict[str, Any]:
-    made = {"name": _name(task_id), "href": f"{task_href(task_id)}?{back}"}
+    made = {"name": name_of(task_id), "href": f"{task_href(task_id)}?{back}"}
     if isinstance(said, Problem):
         return {**made, "good": False, "word": "Refused", "text": said.detail}
     refused = said.state == "refused"
     return {**made, "good": not refused, "word": _WORDS[said.state], "text": said.detail if refused else ""}
-
-
-def _name(task_id: str) -> str:
-    case, _, step = task_id.rpartition("/")
-    return f"{words(step)}, {case.partition(':')[2] or case}"
 
 
 def _ask(
@@ -160,7 +156,7 @@ def _ask(
 ) -> Response:
     """Ask for the one answer."""
     items = [
-        {"name": _name(task_id), "href": f"{task_href(task_id)}?{back}", "value": f"{task_id}:{revision}"}
+        {"name": name_of(task_id), "href": f"{task_href(task_id)}?{back}", "value": f"{task_id}:{revision}"}
         for task_id, revision in tasks.items()
     ]
     return render(

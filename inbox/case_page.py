@@ -61,12 +61,16 @@ async def case(request: Request, case_id: str, actor: Actor = signed_in) -> Resp
     clock = Clock.of(actor)
     unit = app.doors.catalog.get(sheet.unit)
     record = sheet.record
+
+    def name(who: str) -> str:
+        return called(who, app.doors.directory)
+
     return render(
         "case.html",
         frame(request, actor, clock),
         case=_head(sheet, unit, clock, app.doors),
         clock=_promise(record, sheet, clock.now, unit) if record else None,
-        course=course_of(record, _elapsed(record, clock.now)) if record else None,
+        course=course_of(record, _elapsed(record, clock.now), name) if record else None,
         parts=list(_parts(record, clock.now)) if record else [],
         routes=list(_routes(record)) if record else [],
         history=happened(sheet.history, sheet.comments, app.doors.directory),

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import logging
 import stat
-import threading
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -165,7 +165,8 @@ def deliver(url: str, title: str, body: str, reference: str) -> str:
     import apprise
 
     _hush()
-    _said.lines = []
+    said: list[str] = []
+    _said.set(said)
     service = _service(url)
     if service is None:
         return "the channel's URL is not understood; see docs/notices.md"
@@ -176,25 +177,18 @@ def deliver(url: str, title: str, body: str, reference: str) -> str:
     outlet.add(service)
     if outlet.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT):
         return ""
-    return " ".join(_said.lines)[:300] or "the channel did not take it"
-
-
-class _Said(threading.local):
-    """What apprise said in this thread: it gives its reasons to its log alone."""
-
-    lines: list[str]
-
-    def __init__(self) -> None:
-        self.lines = []
+    return " ".join(said)[:300] or "the channel did not take it"
 
 
 class _Listener(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno >= logging.WARNING:
-            _said.lines.append(" ".join(record.getMessage().split()))
+        said = _said.get()
+        if said is not None and record.levelno >= logging.WARNING:
+            said.append(" ".join(record.getMessage().split()))
 
 
-_said = _Said()
+_said: ContextVar[list[str] | None] = ContextVar("said", default=None)
+"""What apprise said of one message, in whichever of its threads: it gives its reasons to its log alone."""
 
 
 def _hush() -> None:

@@ -14,6 +14,7 @@ from inbox.case_page import did
 from inbox.identity import Actor
 from inbox.rendering import Clock, task_href
 from inbox.security import Problem
+from inbox.shapes import words
 from inbox.sheet import Outcome
 from inbox.store import JournalUnavailableError, Store, actions
 
@@ -60,8 +61,14 @@ async def flash_of(request: Request, actor: Actor, back: str, action_id: str = "
     return _said(outcome, actor, back)
 
 
+def name_of(task_id: str) -> str:
+    """A task as people call it: `RR-1 (Decide)`."""
+    case, _, step = task_id.rpartition("/")
+    return f"{case.partition(':')[2] or case} ({words(step)})"
+
+
 def _said(outcome: Outcome, actor: Actor, back: str) -> Flash:
-    name = outcome.task_id.partition(":")[2] or outcome.task_id
+    name = name_of(outcome.task_id)
     what = f"you {did(outcome.action)}, {name}"
     if outcome.state == "held" and outcome.held_until:
         until = outcome.held_until.astimezone(Clock.of(actor).zone)
@@ -92,7 +99,7 @@ async def refused_later(request: Request, actor: Actor, back: str) -> list[Flash
         return []
     shown = request.query_params.get("did", "")
     return [
-        Flash("bad", f"Refused: {task.partition(':')[2]}. {why}", href=f"{task_href(task)}?{back}", link="Look at it")
+        Flash("bad", f"Refused: {name_of(task)}. {why}", href=f"{task_href(task)}?{back}", link="Look at it")
         for action_id, task, why in found
         if action_id != shown
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ from inbox.money import written
 from inbox.shapes import Shape, words
 
 ROOT = "a"
+_MONEY = {"minor": "amount", "currency": "currency"}
 _FEW = 5
 """Choices up to this many are shown at once."""
 
@@ -133,6 +134,8 @@ class Form:
                 self._field(group, f"{name}.{index}", key, typed, {}) for index, group in enumerate(shape.inside)
             )
         given = typed.get(f"{name}.?" if shape.kind == "either" else name, ())
+        if shape.kind == "money":
+            inside = tuple(replace(field, label=f"{shape.label}, {_MONEY[field.shape.name]}") for field in inside)
         return Field(shape, name, key, shape.label or words(shape.name), tuple(given), errors.get(key, ""), inside)
 
     def _item(self, shape: Shape, name: str, key: str, index: int, *, typed: Typed, errors: Mapping[str, str]) -> Field:

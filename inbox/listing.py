@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, false, literal, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, and_, false, literal, or_, select, tuple_, union_all
 
 from inbox.touch import Touch, TouchTimes
 from inbox.wanted import NEVER, Place, TaskPage, TaskRow, Viewer, Wanted, check, cursor_of
@@ -24,8 +24,11 @@ FEW = 500
 """So many tasks are sorted as they are; more are merged from scans."""
 _LAST = "\U0010ffff"
 """Sorts behind every character of a key."""
+_KEPT = 200
+"""Statements that are kept."""
 _KINDS_KEPT = 1.0
 """Seconds for which the kinds of open tasks are kept: a new one is seen within two."""
+# In the order of the fields of `TaskRow`.
 _COLUMNS = [
     tasks.c[name]
     for name in (
@@ -34,6 +37,7 @@ _COLUMNS = [
         "excluded",
     )
 ]
+_UNIT, _STEP = (next(i for i, c in enumerate(_COLUMNS) if c.name == name) for name in ("unit", "step"))
 _PLACE = (tasks.c.task_id, tasks.c.due_at, tasks.c.unit, tasks.c.step)
 
 
@@ -56,6 +60,7 @@ class Listing:
         self._kinds: list[Kind] = []
         self._undated: list[str] = []
         self._around_until = 0.0
+        self._kept: dict[object, CompoundSelect[Any] | None] = {}
 
     def page(self, wanted: Wanted, viewer: Viewer, now: datetime) -> TaskPage:
         """One page of a list.
@@ -92,11 +97,27 @@ class Listing:
             if len(found) <= FEW:
                 return reach.first(found)
         self._look_around(connection)
+        statement = self._statement(wanted, viewer, filters, reach)
+        return reach.first(connection.execute(statement).all() if statement is not None else [])
+
+    def _statement(
+        self, wanted: Wanted, viewer: Viewer, filters: Sequence[ColumnElement[bool]], reach: _Reach
+    ) -> CompoundSelect[Any] | None:
+        """The scans of a page as one statement; that of a first page is asked again and again, and kept."""
+        key = (wanted, viewer, tuple(self._kinds), tuple(self._undated))
+        same = not wanted.cursor and wanted.late is None
+        if same and key in self._kept:
+            return self._kept[key]
         arms = [select(*_PLACE).where(*filters, arm) for arm in _elsewhere(wanted, viewer)]
         if self._undated:
             arms.append(select(*_PLACE).where(*filters, tasks.c.task_id.in_(self._undated), _scope(wanted, viewer)))
         arms += self._scans(wanted, viewer, filters, reach)
-        return reach.first(connection.execute(union_all(*arms)).all() if arms else [])
+        made = union_all(*arms) if arms else None
+        if same:
+            if len(self._kept) >= _KEPT:
+                self._kept.clear()
+            self._kept[key] = made
+        return made
 
     def _scans(
         self, wanted: Wanted, viewer: Viewer, filters: Sequence[ColumnElement[bool]], reach: _Reach
@@ -262,12 +283,10 @@ def _rows(connection: Connection, ids: Sequence[str], touch: Touch) -> list[Task
         return []
     # Not `open` in the condition: SQLite would then read all open tasks by that index, and look each up here.
     found = connection.execute(select(*_COLUMNS, tasks.c.open).where(tasks.c.task_id.in_(ids)))
-    made = (_row(dict(row), touch) for row in found.mappings() if row["open"])
-    return sorted(made, key=lambda row: row.place)
-
-
-def _row(row: dict[str, Any], touch: Touch) -> TaskRow:
-    excluded = tuple(row.pop("excluded"))
-    del row["open"]
-    usual = touch.get((row["unit"], row["step"]), timedelta(0))
-    return TaskRow(key=row.pop("business_key"), excluded=excluded, touch=usual, **row)
+    none = timedelta(0)
+    made = [
+        TaskRow(*values, excluded=tuple(excluded), touch=touch.get((values[_UNIT], values[_STEP]), none))
+        for *values, excluded, is_open in found
+        if is_open
+    ]
+    return sorted(made, key=lambda row: (row.place.at, row.task_id))

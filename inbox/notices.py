@@ -37,6 +37,8 @@ KEPT = timedelta(days=90)
 _LONGEST_PAUSE = 30.0
 _AT_ONCE = 16
 _GRACE = timedelta(seconds=5)
+_TASK = timedelta(seconds=3)
+"""After so long, another notifier goes on where one was killed."""
 _WAITS = ("assignment", "warn")
 """Rungs that wait for more to tell in the same message."""
 
@@ -156,6 +158,7 @@ class Notifier:
                         Errand(notice.id, notice.recipients, wait),
                         id=notice.id,
                         task_queue=self._queue,
+                        task_timeout=_TASK,
                         id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                         static_summary=f"{notice.rung} of {notice.task_id}"[:200],
                     )

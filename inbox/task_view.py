@@ -62,7 +62,7 @@ async def show(request: Request, actor: Actor, shown: Shown, *, status: int = 20
     clock, unit = Clock.of(actor), doors.catalog.get(sheet.unit)
     answer = shown.answer or answer_of(request, actor, sheet)
     step = next(step for step in unit.steps if step.name == sheet.task.step)
-    proposal, asked = _proposal(unit, step, sheet.asked if sheet.live else sheet.case_input)
+    proposal, asked = _proposal(unit, step, sheet.asked) if sheet.live else (None, _input(unit, sheet.case_input))
     values: dict[str, Any] = {
         "task": _head(sheet, actor, clock, doors.directory),
         "from": shown.back,
@@ -139,7 +139,6 @@ def stands_in(sheet: TaskSheet, actor: Actor, directory: Any) -> str | None:
 def _head(sheet: TaskSheet, actor: Actor, clock: Clock, directory: Any) -> dict[str, Any]:
     task = sheet.task
     at_risk = sheet.warned is not None
-    fine = due(sheet.due, clock.now, at_risk=at_risk) if sheet.due and task.is_open else Due("none", "")
     return {
         "title": words(task.step),
         "key": sheet.key,
@@ -148,7 +147,7 @@ def _head(sheet: TaskSheet, actor: Actor, clock: Clock, directory: Any) -> dict[
         "href": task_href(task.id),
         "path": task_href(task.id).removeprefix("/task/"),
         "revision": sheet.revision,
-        "due": fine if fine.words else Due("none", "" if task.is_open else "closed", sheet.due),
+        "due": due(sheet.due, clock.now, at_risk=at_risk) if sheet.due and task.is_open else Due("none", "", sheet.due),
         "state_words": words(task.state),
         "why": _why(sheet),
         "role": task.role or ", ".join(task.people),
@@ -175,7 +174,8 @@ def _answers_for(sheet: TaskSheet, directory: Any) -> str:
 def _why(sheet: TaskSheet) -> str:
     """What is asked, and why of this person."""
     said = str(sheet.answer_schema.get("description", "")).partition("\n")[0]
-    return f"{said} You see this because {sheet.why}." if said else f"You see this because {sheet.why}."
+    why = f"You see this because {sheet.why}." if sheet.is_open else ""
+    return f"{said} {why}".strip()
 
 
 def _name(who: str | None, directory: Any) -> str:
@@ -242,6 +242,11 @@ def _proposal(unit: type[WorkUnit], step: Step[Any, Any], asked: Any) -> tuple[d
             }
             return made, replace(readable(rest, shape), label=item.label)
     return None, item
+
+
+def _input(unit: type[WorkUnit], said: Any) -> Item:
+    """What the case was started with: all there is when no worker says what is asked."""
+    return readable(said, shape_of(unit.case_type.model_json_schema()))
 
 
 def _types(annotation: Any) -> Iterable[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from inbox.moments import micro
@@ -50,23 +51,24 @@ class Course:
     """Where the promised time ends; None when that lies beyond the axis."""
 
 
-def course_of(record: Record, now: Microseconds) -> Course | None:
+def course_of(record: Record, now: Microseconds, called: Callable[[str], str] = str) -> Course | None:
     """Draw a case; None before its first step.
 
     Args:
         record: The case.
         now: How long it has been, or was, open.
+        called: How people call someone.
     """
     if not record.steps:
         return None
     end = max(now, 1)
-    rows = tuple(_row(work, end) for work in record.steps)
+    rows = tuple(_row(work, end, called) for work in record.steps)
     due = round(record.due / end * WIDTH, 1) if record.due <= end else None
     promised = "; the dashed line is when it was due" if due is not None else ""
     return Course(f"From the start to {micro(end)} later{promised}", rows, due)
 
 
-def _row(work: Work, end: Microseconds) -> Row:
+def _row(work: Work, end: Microseconds, called: Callable[[str], str]) -> Row:
     until = work.done if work.done is not None else end
     going = [(work.since, until)] if work.since is not None else []
     worked = [*work.work, *(going if work.now is None else [])]
@@ -85,7 +87,7 @@ def _row(work: Work, end: Microseconds) -> Row:
         label=_label(work),
         told=f"waited {micro(waited)}, worked {told}" + (f", tried again {micro(retried)}" if retried else ""),
         bars=tuple(bars),
-        by=_by(work),
+        by=_by(work, called),
         state=_state(work),
         waited=micro(waited),
         worked=told,
@@ -109,9 +111,10 @@ def _label(work: Work) -> str:
     return words(work.step) + again
 
 
-def _by(work: Work) -> str:
+def _by(work: Work, called: Callable[[str], str]) -> str:
     if work.kind == "human":
-        return (work.by or "\N{EN DASH}") + (f" for {work.acting_for}" if work.acting_for else "")
+        by = called(work.by) if work.by else "\N{EN DASH}"
+        return by + (f" for {called(work.acting_for)}" if work.acting_for else "")
     tries = f", {work.attempts} attempts" if work.attempts > 1 else ""
     return {"ai": "a model", "automated": "code"}[work.kind] + tries
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -33,9 +33,17 @@ def show(view: CaseView, task: Task, said: Mapping[str, Any], catalog: Catalog, 
     sla = deadline(view, catalog, now).words()
     words, style = sla if isinstance(sla, tuple) else (sla, "")
     rows: list[tuple[str, Cell]] = [
-        ("Role", task.role),
+        ("Role", " or ".join((task.role, *task.also))),
         ("Accountable", task.accountable),
         ("Owner", task.owner or ""),
+        ("On behalf of", f"{task.delegator}, who signs it off" if task.delegator else ""),
+        ("Passed on to", ", ".join(task.people)),
+        ("Excluded", ", ".join(f"{name} (four eyes)" for name in task.excluded)),
+        ("Passed on by", ", ".join(task.barred)),
+        ("Escalated", f"{task.level} time{'s' if task.level > 1 else ''}" if task.level else ""),
+        ("Waits for", f"{task.waits_for}{_until(task, now)}" if task.waits_for else ""),
+        ("Suspended", f"goes back to {task.before.replace('_', ' ')}" if task.before else ""),
+        ("Vote", _vote(view, task, catalog)),
         ("Because of", task.because or ""),
         ("Ready", f"{moment(task.ready)}, {distance(task.ready, now)}"),
         ("Expires", f"{moment(task.expires)}, {distance(task.expires, now)}" if task.expires else ""),
@@ -53,6 +61,37 @@ def show(view: CaseView, task: Task, said: Mapping[str, Any], catalog: Catalog, 
     line()
     required = " ".join(f"--set {shlex.quote(name)}=..." for name in schema.get("required", ())) or "--input FILE"
     line(f"workunits tasks complete {shlex.quote(task.id)} {required}")
+    for command in _more(said):
+        line(f"workunits tasks {command[0]} {shlex.quote(task.id)} {command[1]}")
+
+
+def _more(said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the unit allows beside an answer, and what it takes there."""
+    if said["waits"]:
+        yield "wait", f"--reason {_one_of(said['waits'])}"
+    if said["exceptions"]:
+        yield "fail", f"--code {_one_of(said['exceptions'])}"
+    if said["skippable"]:
+        yield "skip", "--reason ..."
+
+
+def _one_of(known: Sequence[str]) -> str:
+    return "|".join(shlex.quote(name) for name in known)
+
+
+def _until(task: Task, now: datetime) -> str:
+    return f", until {moment(task.until)}, {distance(task.until, now)}" if task.until else ""
+
+
+def _vote(view: CaseView, task: Task, catalog: Catalog) -> str:
+    """Which part the task has in a set of votes."""
+    votes = next((step.votes for step in catalog.get(view.unit).steps if step.name == task.step), None)
+    if task.vote is None or votes is None:
+        return ""
+    works = view.record.steps if view.record else []
+    given = sum(work.end == "done" and work.key.rpartition("-v")[0] == task.vote for work in works)
+    number = task.id.rpartition("-v")[2]
+    return f"{number} of {votes.of}, {given} given; {votes.quorum} that agree decide"
 
 
 def _section(title: str, value: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -32,11 +32,14 @@ async def furnish(lab: Lab, shop: Shop) -> tuple[Task, Task]:
     hurry = [await shop.refund(request=f"RR-10{number}") for number in (17, 23, 31)]
     await skip(lab, shop, hurry[0], timedelta(days=2, hours=8))
     done = await shop.refund(request="RR-1008")
-    await skip(lab, shop, done, timedelta(hours=5))
-    work: dict[str, Any] = {"actor": "sven", "roles": ["refund approver"]}
+    await skip(lab, shop, done, timedelta(hours=2))
+    # A time to come counts as the case's own now.
+    later = datetime.now(UTC) + timedelta(days=2)
+    work: dict[str, Any] = {"actor": "sven", "roles": ["refund approver"], "sent_at": later}
     await shop.cases.act(done.id, "claim", **work)
+    await skip(lab, shop, done, timedelta(minutes=40))
     await shop.cases.act(done.id, "start", **work)
-    await skip(lab, shop, done, timedelta(minutes=25))
+    await skip(lab, shop, done, timedelta(minutes=35))
     await shop.cases.act(done.id, "complete", **work, body={"verdict": "pay"})
     await shop.cases.act(hurry[1].id, "claim", **work)
     task = await shop.application(2041, "Maria Garcia")

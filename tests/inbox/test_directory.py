@@ -234,6 +234,17 @@ def test_the_demos_directory_answers_for_the_whole_catalog():
     assert all(roster.people_of(role, now) for role in roles)
 
 
+def test_the_example_of_the_documentation_is_right(tmp_path):
+    """What docs/people.md shows can be read, once the people whom it leaves out are there."""
+    page = (DEMO.parents[2] / "docs" / "people.md").read_text(encoding="utf-8")
+    example = page.partition("```toml\n")[2].partition("```")[0]
+    others = "".join(f'[[person]]\nname = "{name}"\n' for name in ("helen.head", "karim.head", "noah.analyst"))
+    roster = load(tmp_path, example + others, ("head of onboarding",))
+
+    assert roster.accountable("head of onboarding", at("2026-07-01T00:00:00+02:00")) == "karim.head"
+    assert roster.substitute_of("ines.officer", at("2026-08-10T00:00:00+02:00")) == "noah.analyst"
+
+
 DAY = at("2026-01-01T00:00:00+00:00")
 days = st.integers(0, 8).map(lambda day: DAY + timedelta(days=day))
 names = st.sampled_from(("ann", "ben", "cleo"))

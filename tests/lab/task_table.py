@@ -49,6 +49,7 @@ ROLES = {
 }
 INITIATOR = "ivo"
 ADMINS = {"operations", "head of tests"}
+NOT_THEIRS = ("not_owner", "not_candidate", "not_allowed")
 PERFORMED = ("completed", "failed", "skipped")
 
 
@@ -193,7 +194,7 @@ class Model:
             "system": "system" in roles,
         }
         allowed = any(relations[relation] for relation in who.split())
-        return set() if allowed else {"not_owner", "not_candidate", "not_allowed"}
+        return set() if allowed else set(NOT_THEIRS)
 
     def _unfit(self, task: Chore, deed: Deed) -> set[str]:
         """What is wrong with what it says."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.lab.contracts import Facts, Odd, Request, Unreadable
 from tests.observability.recount_units import Billed
 from workunits.performs import performs
@@ -20,6 +22,8 @@ async def prepare(case: Request) -> Facts:
 @performs(Billed.CHECK)
 async def check(case: Request) -> Facts:
     """Judge the request."""
+    if case.mood == "check slow":
+        await asyncio.sleep(0.5)
     if case.mood == "check odd":
         raise Odd
     if case.mood == "check broken":

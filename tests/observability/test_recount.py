@@ -275,3 +275,16 @@ async def test_an_exception_that_a_person_met_at_once_is_a_touch_of_unknown_leng
     row = await row_of(ours, ledger, case)
 
     assert (row["exceptions"], row["human_touches"], row["unmeasured"]) == (1, 1, 1)
+
+
+async def test_while_a_person_and_a_machine_work_at_once_it_is_the_persons_time(ours, ledger):
+    """In the parts of the case; in the efforts it is both's."""
+    started = await ours.start(Billed, "check slow")
+    task = await ours.task(started.case, "sign")
+    await ours.cases.act(task.id, "start", actor="ann", roles=["clerk"], sent_at=task.ready)
+    await ours.skip(started.case, timedelta(minutes=1))
+    await ours.answer(task, {"decision": "grant"}, revision=2)
+    row = await row_of(ours, ledger, started.case)
+
+    assert row["machine_effort_us"] > 500_000 > row["touch_machine_us"]
+    assert row["human_effort_us"] == row["touch_human_us"]
