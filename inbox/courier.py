@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
@@ -49,7 +50,8 @@ class Courier:
         """Use the way to cases and a journal."""
         self._cases = cases
         self._journal = journal
-        self._busy: set[str] = set()
+        self._busy: dict[str, asyncio.Event] = {}
+        """What is being delivered now, and who waits for that."""
 
     async def deliver(self, entry: Entry, patience: float = PATIENCE) -> Entry:
         """Send one action; gives its entry as it stands then: still `sending` when nobody answered.
@@ -57,9 +59,11 @@ class Courier:
         Raises:
             JournalUnavailableError: what came of it is not written; it is sent again, and has the same answer.
         """
-        if entry.action_id in self._busy:
-            return entry
-        self._busy.add(entry.action_id)
+        if (other := self._busy.get(entry.action_id)) is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(other.wait(), patience)
+            return await asyncio.to_thread(self._journal.find, entry.action_id) or entry
+        done = self._busy[entry.action_id] = asyncio.Event()
         try:
             async with asyncio.timeout(patience + 1):
                 said = await self._send(entry, patience)
@@ -71,7 +75,8 @@ class Courier:
         else:
             return await asyncio.to_thread(self._journal.settle, entry.action_id, "answered", said)
         finally:
-            self._busy.discard(entry.action_id)
+            del self._busy[entry.action_id]
+            done.set()
 
     async def deliver_forever(self, stop: asyncio.Event) -> None:
         """Deliver until told to stop; a store or an engine that is down delays it and ends nothing."""

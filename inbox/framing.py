@@ -9,7 +9,14 @@ from fastapi import Depends, Request
 from inbox.identity import Actor, current_actor
 from inbox.rendering import Clock, Page
 
-signed_in: Any = Depends(current_actor)
+
+async def _sign_in(request: Request) -> Actor:
+    """Who asks; notes first what has been seen of the world, so that a later change is not missed."""
+    request.state.version = request.app.state.pulse.version
+    return await current_actor(request)
+
+
+signed_in: Any = Depends(_sign_in)
 """Of a handler: `actor: Actor = signed_in`."""
 
 
@@ -29,6 +36,7 @@ def frame(request: Request, actor: Actor | None, clock: Clock | None = None, *, 
         actor=actor,
         at=at,
         troubles=pulse.troubles if pulse is not None and actor is not None else (),
+        version=getattr(request.state, "version", 0),
         dev_login=request.app.state.doors.dev_login,
         search=search,
     )

@@ -7,7 +7,7 @@ has that. A list is merged from one short scan for each step; nothing is counted
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -284,8 +284,9 @@ def _rows(connection: Connection, ids: Sequence[str], touch: Touch) -> list[Task
     # Not `open` in the condition: SQLite would then read all open tasks by that index, and look each up here.
     found = connection.execute(select(*_COLUMNS, tasks.c.open).where(tasks.c.task_id.in_(ids)))
     none = timedelta(0)
+    made_of: Callable[..., TaskRow] = TaskRow
     made = [
-        TaskRow(*values, excluded=tuple(excluded), touch=touch.get((values[_UNIT], values[_STEP]), none))
+        made_of(*values, excluded=tuple(excluded), touch=touch.get((values[_UNIT], values[_STEP]), none))
         for *values, excluded, is_open in found
         if is_open
     ]

@@ -45,17 +45,20 @@ class Pulse:
         self._listeners: set[asyncio.Queue[tuple[str, str]]] = set()
         self._loop: asyncio.Task[None] | None = None
         self._troubles: tuple[str, ...] = ()
+        self.version = 0
+        """Counts the changes that were seen."""
 
     @property
     def troubles(self) -> tuple[str, ...]:
         """What did not work when it was looked at last."""
         return self._troubles
 
-    async def listen(self, stopping: asyncio.Event) -> AsyncGenerator[str]:
+    async def listen(self, stopping: asyncio.Event, seen: int | None = None) -> AsyncGenerator[str]:
         """Events for one browser, until it goes away.
 
         Args:
             stopping: Set when the server ends: then so does this.
+            seen: The version when the page was made: it is told at once what it has missed since.
         """
         queue: asyncio.Queue[tuple[str, str]] = asyncio.Queue(maxsize=16)
         self._listeners.add(queue)
@@ -63,6 +66,8 @@ class Pulse:
             self._loop = asyncio.create_task(self._run())
         try:
             yield _event("health", json.dumps(self._troubles))
+            if seen is not None and seen != self.version:
+                yield _event("tasks", "")
             beat = 0.0
             while not stopping.is_set():
                 try:
@@ -90,6 +95,7 @@ class Pulse:
                 state = object() if state is None else state
             now = clock.time()
             if (state is not None and state != before) or now - looked >= AGAIN:
+                self.version += 1
                 self._tell("tasks", "")
                 before, looked = state, now
             await asyncio.sleep(self._every)

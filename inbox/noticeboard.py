@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, or_, select, text, update
 
 from inbox.notice import REPEATING, Notice
 from inbox.notice_tables import marks, metadata, notices, parcels
@@ -210,7 +210,7 @@ class Noticeboard:
             JournalUnavailableError.
         """
         ids = [notice.id for notice in message.notices]
-        first = func.coalesce(parcels.c.first_tried_at, now, type_=Moment())
+        first = func.coalesce(parcels.c.first_tried_at, literal(now, Moment()))
         said = {"error": why[:300], "changed_at": now, "attempts": parcels.c.attempts + 1, "first_tried_at": first}
         with self.store.write() as connection:
             self._take_turns(connection)

@@ -26,6 +26,7 @@ from workunits.core.errors import BadInput
 
 router = APIRouter(include_in_schema=False)
 SEE_OTHER = 303
+_DIGITS = 10
 _EMPTY = {
     "mine": "You have no tasks.",
     "groups": "Your groups have no open tasks.",
@@ -125,10 +126,11 @@ async def settled(request: Request, did: str = "", back: str = "", actor: Actor 
 
 
 @router.get("/live")
-async def live(request: Request, actor: Actor = signed_in) -> Response:
+async def live(request: Request, seen: str = "", actor: Actor = signed_in) -> Response:
     """Tell the page when to look again."""
     del actor
-    events = request.app.state.pulse.listen(request.app.state.stopping)
+    version = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < _DIGITS else None
+    events = request.app.state.pulse.listen(request.app.state.stopping, version)
     return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 

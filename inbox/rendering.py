@@ -66,6 +66,8 @@ class Page:
     """Which entry of the main navigation is this one."""
     troubles: Sequence[str] = ()
     """What does not work now, in words."""
+    version: int = 0
+    """Of what is shown: see `inbox.live`."""
     dev_login: bool = False
     search: str = ""
 

@@ -8,7 +8,8 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -41,7 +42,9 @@ class InboxError(WorkUnitsError):
     """The inbox cannot start."""
 
 
-async def serve(settings: Settings, catalog: Catalog, *, host: str, port: int) -> None:
+async def serve(
+    settings: Settings, catalog: Catalog, *, host: str, port: int, until_stdin_closes: bool = False
+) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
@@ -49,6 +52,7 @@ async def serve(settings: Settings, catalog: Catalog, *, host: str, port: int) -
         catalog: The units whose tasks are shown.
         host: The address to listen on.
         port: The port; 0 for a free one.
+        until_stdin_closes: End when stdin does: whoever started this process holds its other end.
 
     Raises:
         SettingsError, FileError: something in the settings or in a file is not right.
@@ -82,9 +86,17 @@ async def serve(settings: Settings, catalog: Catalog, *, host: str, port: int) -
 
             for number in _STOPS:
                 asyncio.get_running_loop().add_signal_handler(number, stop)
+            if until_stdin_closes:
+                asyncio.get_running_loop().add_reader(sys.stdin, _end_with_stdin, stop)
             _welcome(settings, own, url)
             await server.serve(sockets=[listener])
     log.info("stopped")
+
+
+def _end_with_stdin(stop: Callable[[], None]) -> None:
+    if not os.read(sys.stdin.fileno(), 1):
+        asyncio.get_running_loop().remove_reader(sys.stdin)
+        stop()
 
 
 def refuse_dev_login(settings: Settings, host: str) -> None:

@@ -58,7 +58,7 @@ def _by_directory(
     directory, now = Directory(load_roster(settings.directory)), datetime.now(UTC)
     if directory.person(name) is None:
         near = difflib.get_close_matches(name, [person.name for person in directory.everybody], n=3, cutoff=0.6)
-        there = f"; near are {', '.join(near)}" if near else ""
+        there = f"; did you mean {' or '.join(near)}?" if near else ""
         fail(f"--as: the directory has no such person{there}", code="unknown_person", field="--as")
     if acting_for is not None and acting_for not in directory.stands_in_for(name, now):
         absent = directory.stands_in_for(name, now)

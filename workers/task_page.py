@@ -12,7 +12,7 @@ from workers.deadlines import deadline
 from workers.tables import Cell, line, pairs
 from workers.words import distance, moment
 from workunits.cases import CaseView
-from workunits.core.lifecycle import Task
+from workunits.core.lifecycle import MOVES, Task
 from workunits.registry import Catalog
 
 _INDENT = 2
@@ -60,13 +60,14 @@ def show(view: CaseView, task: Task, said: Mapping[str, Any], catalog: Catalog, 
     pairs(fields(schema), indent=_INDENT)
     line()
     required = " ".join(f"--set {shlex.quote(name)}=..." for name in schema.get("required", ())) or "--input FILE"
-    line(f"workunits tasks complete {shlex.quote(task.id)} {required}")
-    for command in _more(said):
-        line(f"workunits tasks {command[0]} {shlex.quote(task.id)} {command[1]}")
+    for action, takes in (("complete", required), *_more(said)):
+        if task.state in MOVES[action].sources:
+            line(f"workunits tasks {action} {shlex.quote(task.id)} {takes}".rstrip())
 
 
 def _more(said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What the unit allows beside an answer, and what it takes there."""
+    """What may be done beside an answer, and what the unit takes there."""
+    yield "resume", ""
     if said["waits"]:
         yield "wait", f"--reason {_one_of(said['waits'])}"
     if said["exceptions"]:

@@ -17,12 +17,14 @@ from pathlib import Path
 
 from observability.ledger.memory import LedgerMemory
 from observability.ledger.store import Ledger
+from workers.catalog import OWN
 from workers.child import LOOK, Child, environment_for, until_stopped
 from workers.connect import connect
 from workers.console import note
 from workers.embedded import Engine, Plan
 from workers.engine_faults import EngineError
 from workers.logs import log
+from workers.ports import LOOPBACK, free_ports, is_free
 from workers.profile import point_to
 from workers.settings import Settings
 from workunits.client import Cases, DuplicateCaseError
@@ -31,8 +33,9 @@ from workunits.registry import Catalog
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY = 60.0
 """Seconds after which a process counts as well again, and its pause starts small."""
-_OTHERS = ("follow",)
-"""Our commands that run beside the worker."""
+INBOX_PORT = 8080
+_PEOPLE = Path(__file__).parent / "templates" / "directory.toml"
+"""Invented people for the demo's units, while no directory of one's own is set."""
 _SETTLE = 10.0
 """Seconds in which new cases are to reach a person."""
 
@@ -79,7 +82,12 @@ async def _stay_up(settings: Settings, catalog: Catalog, *, arguments: list[str]
         await asyncio.to_thread(ledger.migrate)
         environment = environment_for(engine.address)
         worker = Child(arguments=arguments, environment=environment)
-        others = [Child((name,), arguments, environment) for name in _OTHERS]
+        others = [Child(("follow",), arguments, environment)]
+        inbox_port = None
+        if settings.directory or [package.name for package in catalog.packages] == [OWN.name]:
+            inbox_port = INBOX_PORT if is_free(INBOX_PORT) else free_ports(1)[0]
+            inbox = ("inbox", "--port", str(inbox_port))
+            others.append(Child(inbox, arguments, environment | _people(settings)))
         try:
             worker.start()
             client = await connect(settings, catalog, address=engine.address)
@@ -88,11 +96,19 @@ async def _stay_up(settings: Settings, catalog: Catalog, *, arguments: list[str]
                 child.start()
             if seed:
                 await _seed(Cases(client, catalog, queue=settings.queue, memory=LedgerMemory(ledger)))
-            _welcome(engine, settings.state)
+            _welcome(engine, settings, inbox_port)
             await _supervise(engine, [worker, *others])
         finally:
             log.info("stopping, the engine last")
             await asyncio.gather(*(child.stop(settings.grace_seconds) for child in (worker, *others)))
+
+
+def _people(settings: Settings) -> dict[str, str]:
+    """Who may use the inbox here: on loopback anyone of the directory, unless there is a real way to log in."""
+    if settings.oidc_issuer:
+        return {}
+    directory = str((settings.directory or _PEOPLE).absolute())
+    return {"WORKUNITS_DEV_LOGIN": "true", "WORKUNITS_DIRECTORY": directory}
 
 
 async def _seed(cases: Cases) -> None:
@@ -131,9 +147,13 @@ async def _settle(cases: Cases, names: list[str]) -> int:
         await asyncio.sleep(LOOK)
 
 
-def _welcome(engine: Engine, state: Path) -> None:
-    export = point_to(engine.address, state)
+def _welcome(engine: Engine, settings: Settings, inbox_port: int | None) -> None:
+    export = point_to(engine.address, settings.state)
     lines = ["", f"Up. Engine: {engine.address.host}" + (f"   Temporal's page: {engine.ui}" if engine.ui else "")]
+    if inbox_port is None:
+        lines += ["No inbox: name the people of your own units in a file, and the file in WORKUNITS_DIRECTORY."]
+    else:
+        lines += [f"Inbox: http://{LOOPBACK}:{inbox_port}   in which you may be anyone: this is a development login"]
     if export:
         lines += ["Another engine is what a second terminal would find; to reach this one, type there first:", ""]
         lines += [f"    {export}", ""]

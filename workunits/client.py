@@ -215,7 +215,7 @@ class Cases:
         async for execution in self.client.list_workflows(query):
             view = await view_of(self.client, execution)
             for task in view.tasks:
-                if role is None or task.role == role:
+                if role is None or role in (task.role, *task.also):
                     yield TaskView(task=task, case=view.case, unit=view.unit, key=view.key, due=view.due)
 
     async def question(self, task_id: str, patience: float = 10) -> dict[str, Any]:

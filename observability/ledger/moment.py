@@ -28,7 +28,7 @@ class Moment(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a time without a zone cannot be kept")
-        there = value.astimezone(UTC)
+        there = value if value.tzinfo is UTC else value.astimezone(UTC)
         # Not strftime("%Y"): it writes years before 1000 without their zeros.
         return there if dialect.name == "postgresql" else there.isoformat(timespec="microseconds")[:26] + "Z"
 

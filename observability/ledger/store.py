@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json, to_json
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
@@ -152,11 +153,12 @@ class Ledger:
 
     def _open(self) -> Engine:
         if not self.sqlite:
-            engine = create_engine(self.url, pool_pre_ping=True, connect_args={"connect_timeout": PATIENCE})
+            patience = {"connect_timeout": PATIENCE}
+            engine = create_engine(self.url, pool_pre_ping=True, connect_args=patience, **_JSON)
             event.listen(engine, "connect", _prepare_postgresql)
             return engine
         self._make_file()
-        engine = create_engine(self.url, connect_args={"timeout": PATIENCE})
+        engine = create_engine(self.url, connect_args={"timeout": PATIENCE}, **_JSON)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -176,6 +178,14 @@ class Ledger:
             yield
         except DBAPIError as error:
             raise LedgerUnavailableError(f"the ledger {self}: {explain(error)}") from error
+
+
+def _as_json(value: Any) -> str:
+    return to_json(value, inf_nan_mode="constants").decode()
+
+
+_JSON: Mapping[str, Any] = {"json_serializer": _as_json, "json_deserializer": from_json}
+"""Several times as fast as the standard library's, and a case has half a dozen columns of it."""
 
 
 def explain(error: DBAPIError) -> str:

@@ -69,8 +69,9 @@ def write(
             made += _corrected(rows, there, now)
             rows.case.update({name: there[name] or rows.case[name] for name in _FIRST})
     upsert(connection, cases, [rows.case for rows in newer.values()])
+    replaced = [case for case in newer if case in standing]
     for part in PARTS:
-        for chunk in _chunks(list(newer)):
+        for chunk in _chunks(replaced):
             connection.execute(delete(part).where(part.c.case_id.in_(chunk)))
         insert_all(connection, part, [row for rows in newer.values() for row in getattr(rows, part.name)])
     add_missing(connection, corrections, made)

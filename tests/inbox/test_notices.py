@@ -54,7 +54,7 @@ __all__ = ["database", "postgres"]
 
 ROOT = Path(__file__).parents[2]
 URL = "https://inbox.example.com"
-LIVES = 3
+LIVES = 2
 PACE = "window = 0\npatience = 60\npause = 0.2\ncap = 10\n"
 
 
@@ -478,7 +478,7 @@ def _notice(number: int, rung: str = "assignment") -> Notice:
 
 
 def test_the_message_of_a_killed_sender_is_the_same_again(store: Store):
-    """Nobody knows whether it arrived: it is sent again with the same reference, and what came since goes separately."""
+    """Nobody knows whether it arrived: it is sent again with the same reference, and what came since goes apart."""
     board, now, pause = Noticeboard(store), datetime.now(UTC), timedelta(seconds=1)
     first, second, third = (_notice(number) for number in (1, 2, 3))
     assert board.add([first, second], 10, now) == 2

@@ -19,7 +19,7 @@ from tests.workers.conftest import clean_environment
 
 ROOT = Path(__file__).parents[2]
 SMALL_PAGES = "import observability.ledger.follower as f; f.PAGE = 5; from workers.cli import main; main()"
-BEFORE, DURING, LIVES = 40, 15, 2
+PAGES, BEFORE, DURING, LIVES = 3, 60, 15, 2
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -68,7 +68,7 @@ async def test_f10_killed_again_and_again(trials, ledger, tmp_path):
     rng = random.Random(10)  # noqa: S311, the same moments each time
     done = await trials.many_done(BEFORE)
     with follower(trials, ledger, tmp_path):
-        await until(lambda: count(ledger, cases))
+        await until(lambda: count(ledger, cases) >= 5 * PAGES)
     pages_in, marked = count(ledger, cases), count(ledger, followers)
 
     for _ in range(LIVES):

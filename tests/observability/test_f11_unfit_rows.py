@@ -29,11 +29,17 @@ from workunits.core.record import MEMO, Record
 FIELDS: dict[str, tuple[dict[str, object], str]] = {
     "surrogate": ({"segment": "\ud800"}, "its memo cannot be read"),
     "another's": ({"case": "trial:another"}, "its memo cannot be read: it is another case's"),
+    "another's task": (
+        {"tasks": [{"id": "trial:another/decide", "step": "decide", "role": "clerk", "ready": "2026-01-01T00:00:00Z"}]},
+        "its memo cannot be read: it is another case's",
+    ),
     "integer": ({"runs": 2**63}, "OverflowError|NumericValueOutOfRange|out of range"),
     "time": ({"due": 2**63}, "OverflowError"),
     "nul": ({"segment": "a\0b"}, "NUL"),
 }
 """What stands in a memo, and the words of the letter."""
+UNREADABLE = {"surrogate", "another's", "another's task", "time", "id with nul", "long id"}
+"""What no rows can be made of; the others' rows are refused by the database."""
 IDS = {"id with nul": "trial:a\0b", "long id": "trial:" + "x" * 900}
 
 
@@ -58,9 +64,11 @@ async def pretend(trials):
     async def start(named="", **unfit):
         case = named or f"trial:{uuid.uuid4().hex[:12]}"
         record = Record(unit="trial", version="1", case=case, key="K", started=datetime.now(UTC), due=1).compact()
-        better, memo = (json.dumps({"record": record | more, "tasks": []}) for more in ({}, unfit))
+        better = {"record": record, "tasks": []}
+        memo = {"tasks": unfit.pop("tasks", []), "record": record | unfit}
         begun.append(case)
-        await trials.client.start_workflow("trial", better, id=case, task_queue=FOREIGN, memo={MEMO: raw(memo)})
+        given = {MEMO: raw(json.dumps(memo))}
+        await trials.client.start_workflow("trial", json.dumps(better), id=case, task_queue=FOREIGN, memo=given)
         return case
 
     yield start
@@ -124,7 +132,9 @@ async def test_f11_each_unfit_case_is_a_letter_and_the_others_pass(trials, ledge
     assert set(closes(ledger, good).values()) == {"achieved"}
     assert (status.letters, status.followers[0].error) == (len(unfit), None)
     assert {(one.case, one.what) for one in await trials.differences(ledger)} == {
-        (case, "unreadable") if name in ("surrogate", "another's", "time", *IDS) else (case, "missing")
+        (case, "unreadable")
+        if name in ("surrogate", "another's", "another's task", "time", *IDS)
+        else (case, "missing")
         for name, case in unfit.items()
     }
 

@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import stat
-import time
 from pathlib import Path
 
 import httpx2
@@ -75,14 +74,13 @@ def test_it_serves_until_it_is_asked_to_stop(there, at):
         page = client.get("/tasks", headers={"accept": "text/html"})
         with client.stream("GET", "/live") as live:
             assert live.status_code == 200
-            asked = time.monotonic()
             assert process.stop(signal.SIGTERM) == 0
-            assert time.monotonic() - asked < 4  # an open stream is told to end, not cut when the grace is over
 
     assert url.startswith(f"http://{LOOPBACK}:")
     assert (good.status_code, bad.status_code) == (200, 401)
     assert "Inés Ortega" in page.text
     assert "Traceback" not in process.said
+    assert "graceful shutdown exceeded" not in process.said  # an open stream is told to end, and not cut
     assert process.said.rstrip().endswith("stopped")
     key = there.folder / ".workunits" / "session.key"
     assert (len(key.read_text()) >= 32, stat.S_IMODE(key.stat().st_mode)) == (True, 0o600)

@@ -17,6 +17,7 @@ def inbox(
     *,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for a free one.")] = PORT,
+    until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Serve the pages and the API by which people complete their steps, until SIGTERM or Ctrl-C."""
     from workers.inbox import serve
@@ -24,7 +25,7 @@ def inbox(
 
     there = setup(ctx)
     set_up_logs()
-    run(serve(there.settings, there.catalog, host=host, port=port))
+    run(serve(there.settings, there.catalog, host=host, port=port, until_stdin_closes=until_stdin_closes))
 
 
 def token(

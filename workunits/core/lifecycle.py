@@ -256,7 +256,13 @@ def _refuse_strangers(task: Task, action: Action, move: Move, related: set[Relat
     if related & allowed:
         return
     if "candidate" in allowed:
-        raise Refused("not_candidate", f"the task is for the role {task.role!r}")
+        passed_on = _persons(action) & set(task.barred)
+        why = (
+            "whoever passed the task on may not take it again"
+            if passed_on
+            else f"the task is for the role {task.role!r}"
+        )
+        raise Refused("not_candidate", why)
     raise Refused("not_allowed", f"{action.action!r} is for {' or '.join(move.who)}")
 
 
