@@ -75,8 +75,8 @@ class Mismatch(AssertionError):
     """The engine did what the table does not say."""
 
 
-class Noticed(BaseException):  # noqa: N818 - what is hoped for; no Exception, so that Hypothesis ends at once
-    """A planted bug is found."""
+class Noticed(BaseException):
+    """A planted bug is found; no Exception, so that Hypothesis ends at once."""
 
 
 class Dice:
@@ -115,23 +115,29 @@ class Play:
         """Something that the table allows now, on one task or on any."""
         ends = dice.of((True, False, False, False))
         by_action: dict[str, list[Deed]] = {}
-        for deed in self._thinkable(key):
+        for deed in self._thinkable(dice, key):
             if (ends or deed.action not in ENDS) and not self.model.objections(deed):
                 by_action.setdefault(deed.action, []).append(deed)
-        return dice.of(by_action[dice.of(list(by_action))]) if by_action else self.anything(dice)
+        # A case in which little is completed never gets far.
+        actions = [*by_action, *(["complete"] * 4 if "complete" in by_action else ())]
+        return dice.of(by_action[dice.of(actions)]) if by_action else self.anything(dice)
 
     def tempting(self, dice: Dice) -> Deed:
         """Something to which there is a single objection."""
         by_reason: dict[str, list[Deed]] = {}
-        for deed in self._thinkable():
+        for deed in self._thinkable(dice):
             why = {"not_theirs" if code in NOT_THEIRS else code for code in self.model.objections(deed)}
             if len(why) == 1:
                 by_reason.setdefault(why.pop(), []).append(deed)
-        return dice.of(by_reason[dice.of(sorted(by_reason))]) if by_reason else self.anything(dice)
+        # The rarest of all, because somebody has to have performed something before.
+        reasons = [*sorted(by_reason), *(["excluded"] * 4 if "excluded" in by_reason else ())]
+        return dice.of(by_reason[dice.of(reasons)]) if by_reason else self.anything(dice)
 
-    def _thinkable(self, key: str = "") -> Iterator[Deed]:
-        tasks = [key] if key in self.model.open_tasks() else list(self.model.open_tasks())
-        for task, action, (actor, acting_for) in itertools.product(tasks, TABLE, WHO):
+    def _thinkable(self, dice: Dice, key: str = "") -> Iterator[Deed]:
+        """All that anyone could do with one task."""
+        tasks = list(self.model.open_tasks()) or list(self.model.tasks)
+        task = key if key in tasks else dice.of(tasks)
+        for action, (actor, acting_for) in itertools.product(TABLE, WHO):
             for body in self._bodies(task, action):
                 yield self._deed(task, action, actor, acting_for, body)
 
