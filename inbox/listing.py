@@ -8,11 +8,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, and_, false, literal, or_, select, tuple_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    and_,
+    bindparam,
+    false,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
 
 from inbox.touch import Touch, TouchTimes
 from inbox.wanted import NEVER, Place, TaskPage, TaskRow, Viewer, Wanted, check, cursor_of
@@ -98,14 +110,17 @@ class Listing:
                 return reach.first(found)
         self._look_around(connection)
         statement = self._statement(wanted, viewer, filters, reach)
-        return reach.first(connection.execute(statement).all() if statement is not None else [])
+        if statement is None:
+            return []
+        return reach.first(connection.execute(statement, reach.places(self._kinds)).all())
 
     def _statement(
         self, wanted: Wanted, viewer: Viewer, filters: Sequence[ColumnElement[bool]], reach: _Reach
     ) -> CompoundSelect[Any] | None:
-        """The scans of a page as one statement; that of a first page is asked again and again, and kept."""
-        key = (wanted, viewer, tuple(self._kinds), tuple(self._undated))
-        same = not wanted.cursor and wanted.late is None
+        """The scans of a page as one statement; it is asked again and again, and kept."""
+        begins = None if reach.after is None else reach.after.at == NEVER
+        key = (replace(wanted, cursor=""), begins, viewer, tuple(self._kinds), tuple(self._undated))
+        same = wanted.late is None  # else it holds the time
         if same and key in self._kept:
             return self._kept[key]
         arms = [select(*_PLACE).where(*filters, arm) for arm in _elsewhere(wanted, viewer)]
@@ -175,9 +190,21 @@ class _Reach:
             return []
         if self.after.at == NEVER:
             return [false()]
-        due = literal(self.after.at + self.usual(unit, step), tasks.c.due_at.type)
-        here = tuple_(tasks.c.due_at, tasks.c.task_id) > tuple_(due, literal(self.after.task))
+        due = bindparam(_due_of(unit, step), type_=tasks.c.due_at.type)
+        here = tuple_(tasks.c.due_at, tasks.c.task_id) > tuple_(due, bindparam("after", type_=tasks.c.task_id.type))
         return [here]
+
+    def places(self, kinds: Iterable[Kind]) -> dict[str, Any]:
+        """Where each step's scan begins: the place of the cursor, in terms of the step's due times."""
+        if self.after is None or self.after.at == NEVER:
+            return {}
+        steps = {(kind.unit, kind.step) for kind in kinds}
+        begin = {_due_of(*step): self.after.at + self.usual(*step) for step in steps}
+        return begin | {"after": self.after.task}
+
+
+def _due_of(unit: str, step: str) -> str:
+    return f"due_{unit}_{step}"
 
 
 def _scanned(kinds: Sequence[Kind], wanted: Wanted, viewer: Viewer) -> list[tuple[str, str, ColumnElement[bool]]]:

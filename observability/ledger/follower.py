@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, select, update
@@ -110,28 +111,37 @@ class Follower:
             since = (mark - overlap).strftime(_TIME)
             changed = (f"{what} >= '{since}'" for what in ("StartTime", CHANGED_AT.name, "CloseTime"))
             query += f" AND ({' OR '.join(changed)})"
-        async for page in self._pages(query):
-            total += await self._intake.take(e for e in page if self._listed.get(e.id) != key(e))
-            for execution in page:
-                listed[execution.id] = key(execution)
-                newest = max(newest, moment(execution)) if newest else moment(execution)
+        async with aclosing(self._pages(query)) as pages:
+            async for page in pages:
+                total += await self._intake.take(e for e in page if self._listed.get(e.id) != key(e))
+                for execution in page:
+                    listed[execution.id] = key(execution)
+                    newest = max(newest, moment(execution)) if newest else moment(execution)
         self._listed = listed if mark else {}
         return total, newest
 
-    async def _pages(self, query: str) -> AsyncIterator[Sequence[WorkflowExecution]]:
+    async def _pages(self, query: str) -> AsyncGenerator[Sequence[WorkflowExecution], None]:
+        """Go through a listing; the engine looks the next page up while one is dealt with."""
         listing = self._client.list_workflows(query, page_size=PAGE)
-        while True:
-            await listing.fetch_next_page()
-            if listing.current_page:
-                yield listing.current_page
-            if not listing.next_page_token:
-                return
+        coming: asyncio.Task[None] | None = asyncio.create_task(listing.fetch_next_page())
+        try:
+            while coming:
+                await coming
+                page, more = listing.current_page, listing.next_page_token
+                coming = asyncio.create_task(listing.fetch_next_page()) if more else None
+                if page:
+                    yield page
+        finally:
+            if coming:
+                coming.cancel()
+                await asyncio.gather(coming, return_exceptions=True)
 
     async def _sweep(self, units: Sequence[str]) -> Taken:
         """Look for open rows whose case is not open in the engine, and try dead letters of other code again."""
         there: set[str] = set()
-        async for page in self._pages(f"{_of(units)} AND ExecutionStatus = 'Running'"):
-            there.update(execution.id for execution in page)
+        async with aclosing(self._pages(f"{_of(units)} AND ExecutionStatus = 'Running'")) as pages:
+            async for page in pages:
+                there.update(execution.id for execution in page)
         found, gone = [], []
         for case in await asyncio.to_thread(self._open):
             if case in there:
