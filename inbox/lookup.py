@@ -11,12 +11,11 @@ from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, select
-from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client
 from temporalio.service import RPCError
 
 from inbox.security import Problem, not_yours
 from inbox.sheet import Source
+from observability.ledger.inputs import input_of
 from observability.ledger.store import Ledger, LedgerError
 from observability.ledger.tables import cases as case_rows
 from observability.ledger.tables import tasks as task_rows
@@ -82,7 +81,7 @@ class Lookup:
         """What a case was started with, from its history: that needs no worker; None when nobody can say."""
         try:
             async with in_time():
-                return await _first_argument(self._cases.client, case_id)
+                return await input_of(self._cases.client, case_id)
         except (RPCError, TimeoutError):
             return None
 
@@ -145,17 +144,6 @@ def _task(row: Any) -> Task:
         excluded=row.excluded,
         level=row.level,
     )
-
-
-async def _first_argument(client: Client, case_id: str) -> Any:
-    handle = client.get_workflow_handle(case_id)
-    async for event in handle.fetch_history_events(page_size=1):
-        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
-            payloads = event.workflow_execution_started_event_attributes.input.payloads
-            decoded = await client.data_converter.decode(payloads[:1])
-            return decoded[0] if decoded else None
-        break
-    return None
 
 
 def due_of(view: CaseView) -> datetime | None:

@@ -30,7 +30,7 @@ _SEALED = "sealed input"
 """The one key of a sealed input; no field of a contract has a blank."""
 
 
-async def input_of(client: Client, case: str, run: str) -> Any:
+async def input_of(client: Client, case: str, run: str | None = None) -> Any:
     """A case's start argument as JSON values; None when the engine has it no more, or it is no JSON.
 
     Raises:
