@@ -28,6 +28,8 @@ from workunits.core.unit import WorkUnit
 from workunits.registry import Catalog, definition_hash, describe
 
 _AT_ONCE = 20
+_AT_A_TIME = 250
+"""Cases in one transaction."""
 _ROW_FAULTS = (StatementError, ValueError, OverflowError, TypeError, KeyError)
 """What one unfit case may raise; pydantic's and Unicode's errors are ValueErrors."""
 _DATABASE_FAULTS = (OperationalError, InterfaceError)
@@ -117,16 +119,23 @@ class Intake:
         chosen = [execution for execution in newest.values() if is_keepable(execution.id)]
         refused = [Letter(execution, _UNKEEPABLE) for execution in newest.values() if not is_keepable(execution.id)]
         differing = chosen if again else await asyncio.to_thread(self._differing, chosen)
+        taken = Taken(len(listed))
+        # Some at a time: the rows of a whole page are many times as large as the page.
+        for start in range(0, max(1, len(differing)), _AT_A_TIME):
+            taken += await self._take(differing[start : start + _AT_A_TIME], refused if start == 0 else [], again=again)
+        return taken
+
+    async def _take(self, executions: Sequence[WorkflowExecution], refused: list[Letter], *, again: bool) -> Taken:
         seen: list[tuple[Seen, WorkflowExecution]] = []
-        for execution in differing:
+        for execution in executions:
             try:
                 seen.append((await see(self._client, execution), execution))
             except UnreadableError as error:
                 refused.append(Letter(execution, f"its memo cannot be read: {error}"))
         given = await self._inputs([s for s, _ in seen if s.closed and s.unit in self._keeping])
         if not seen and not refused:
-            return Taken(len(listed))
-        return Taken(len(listed)) + await asyncio.to_thread(self._store, seen, refused, given, again=again)
+            return Taken()
+        return await asyncio.to_thread(self._store, seen, refused, given, again=again)
 
     def _differing(self, executions: Sequence[WorkflowExecution]) -> list[WorkflowExecution]:
         """Those that the ledger does not have, or has otherwise."""
