@@ -166,6 +166,10 @@ bench-growth: setup  ## How a long case grows
 bench-restart: setup  ## How fast cases go on after a worker is gone
 	@$(BIN)/python -m bench.run restart $(ARGS)
 
+.PHONY: bench-ledger
+bench-ledger: setup  ## The follower under load and catching up, and the report, on both databases
+	@$(BIN)/python -m bench.run ledger $(ARGS)
+
 .PHONY: bench-inbox
 bench-inbox: setup  ## A page of the inbox among 100,000 open tasks
 	@$(BIN)/python -m bench.run inbox $(ARGS)

@@ -1,4 +1,4 @@
-"""The benchmark: `python -m bench.run [full|quick|memory|growth|restart|inbox]`.
+"""The benchmark: `python -m bench.run [full|quick|memory|growth|restart|ledger|inbox]`.
 
 Every figure stands beside its budget; the exit code is 1 when the product misses a must.
 """
@@ -84,6 +84,26 @@ def restart(_: int) -> bool:
     return print_figures(found)
 
 
+def ledger(rounds: int) -> bool:
+    """The follower beside a steady load, then catching up, and the report: on each database."""
+    from bench.ledger_databases import databases
+    from bench.ledger_report import report_times
+
+    found: Figures = {}
+    with databases(rounds + 2) as by_kind:
+        with serving() as server:
+            for kind, urls in by_kind.items():
+                tag = f"ledger-{kind.lower()}"
+                run = _say(1, PRODUCT, measure("ledger", PRODUCT, server, tag, server.address, *urls[:-1]))
+                found[f"cases projected per second, {kind}"] = {PRODUCT.name: run["projected_per_s"]}
+                found[f"close to row under load, p99, s, {kind}"] = {PRODUCT.name: [run["lag_p99_s"]]}
+                found[f"follower MiB, {kind}"] = {PRODUCT.name: [run["follower_mib"]]}
+        for kind, urls in by_kind.items():
+            run = _say(1, PRODUCT, {"database": kind, **report_times(urls[-1])})
+            found[f"report over 100,000 cases, s, {kind}"] = {PRODUCT.name: run["report_s"]}
+    return print_figures(found)
+
+
 def inbox(_: int) -> bool:
     """A page of the inbox among many open tasks."""
     from bench.inbox import inbox_figures
@@ -125,10 +145,12 @@ def _say(number: int, variant: Variant, said: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    plans = {plan.__name__: plan for plan in (full, quick, memory, growth, restart, inbox)}
+    plans = {plan.__name__: plan for plan in (full, quick, memory, growth, restart, ledger, inbox)}
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
     parser.add_argument("plan", nargs="?", choices=plans, default="full")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="interleaved rounds of `full` (default %(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=ROUNDS, help="rounds of `full` and `ledger` (default %(default)s)"
+    )
     chosen = parser.parse_args(args)
     began = time.monotonic()
     holds = plans[chosen.plan](chosen.rounds)

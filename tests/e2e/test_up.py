@@ -69,7 +69,7 @@ async def test_what_dies_is_started_again(place: Place) -> None:
     """A killed worker and a killed engine come back by themselves, with the cases, and Ctrl-C ends all."""
     run = seeded(place)
     assert names(place, run) == {f"{script.unit}:{script.key}" for script in SCRIPTS if not script.raw}
-    run.child("--until-stdin-closes").kill()
+    run.child("worker --build-id").kill()
     run.until(lambda said: said.count("polling namespace=") == 2)
     assert (await answered(run, "RR-4")).close == "achieved"
     run.child("start-dev").kill()
