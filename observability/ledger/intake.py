@@ -186,7 +186,7 @@ class Intake:
             forgetting = Forgetting.load(connection)
             written = self._write(connection, made, forgetting, refused, now, again=again)
             inputs.keep(connection, {case: given[case] for case in written if case in given}, forgetting)
-            letters.keep(connection, refused, now, ring_of(self._client))
+            letters.keep(connection, refused, now, ring_of(self._client), forgetting)
             letters.settle(connection, written)
         fresh = set(written)
         lags = [max(now - s.closed, timedelta(0)) for _, s, _ in made if s.closed and s.case in fresh]

@@ -21,6 +21,7 @@ import workunits.cases
 import workunits.core.lifecycle
 import workunits.core.parts
 import workunits.core.record
+from observability.ledger.forgetting import Forgetting
 from observability.ledger.keeping import dead_letters
 from observability.ledger.seeing import is_keepable
 from observability.ledger.store import Ledger
@@ -49,10 +50,20 @@ def code_version(keys: KeyRing | None = None) -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files) + opens).hexdigest()[:12]
 
 
-def keep(connection: Connection, letters: Iterable[Letter], now: datetime, keys: KeyRing | None = None) -> None:
-    """Keep what was refused with these keys; counts the attempts of one that is there already."""
+def keep(
+    connection: Connection,
+    letters: Iterable[Letter],
+    now: datetime,
+    keys: KeyRing | None = None,
+    forgetting: Forgetting | None = None,
+) -> None:
+    """Keep what was refused with these keys; counts the attempts of one that is there already.
+
+    Of a forgotten case no copy is kept: the engine has one as long as it may.
+    """
     for letter in letters:
         execution = letter.execution
+        forgotten = forgetting is not None and forgetting.since("case", execution.id) is not None
         key = {"case_id": filed_as(execution.id), "run_id": execution.run_id}
         listed = execution.raw_info.SerializeToString()
         there = connection.execute(
@@ -62,7 +73,7 @@ def keep(connection: Connection, letters: Iterable[Letter], now: datetime, keys:
             **key,
             "unit": execution.workflow_type[:60],
             "reason": _UNSAFE.sub(" ", letter.reason)[:1000],
-            "payload": base64.b64encode(listed).decode() if len(listed) <= _LARGEST else "",
+            "payload": base64.b64encode(listed).decode() if len(listed) <= _LARGEST and not forgotten else "",
             "code": code_version(keys),
             "first_at": there.first_at if there else now,
             "last_at": now,

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from observability.ledger import letters
 from observability.ledger.columns import metadata
 from observability.ledger.erasing import export_marks, forget, import_marks
 from observability.ledger.follower import Follower
-from observability.ledger.keeping import audit
+from observability.ledger.forgetting import Forgetting
+from observability.ledger.keeping import audit, dead_letters
+from observability.ledger.letters import Letter
 from observability.ledger.pruning import prune
 from observability.ledger.reconcile import Reconciler
 from observability.ledger.store import Ledger
@@ -166,3 +169,22 @@ def test_pruning_the_future_is_refused(ledger):
     """What is not there yet is not old."""
     with pytest.raises(BadInput, match="past"):
         prune(ledger, ["plain"], datetime.now(UTC) + timedelta(days=1), actor="ops", dry_run=False)
+
+
+async def test_a_letter_of_a_forgotten_case_keeps_no_copy(bench, ledger):
+    """Neither when it is refused first, nor when it is tried again."""
+    started = await bench.start(Plain)
+    await bench.task(started.case, "decide")
+    execution = await bench.handle(started.case).describe()
+    with ledger.write() as connection:
+        letters.keep(connection, [Letter(execution, "unread")], datetime.now(UTC))
+        before = connection.execute(select(dead_letters.c.payload)).scalar()
+    forget(ledger, "case", started.case, actor="privacy officer")
+    with ledger.write() as connection:
+        letters.keep(
+            connection, [Letter(execution, "unread")], datetime.now(UTC), forgetting=Forgetting.load(connection)
+        )
+        after = connection.execute(select(dead_letters.c.payload)).scalar()
+
+    assert before
+    assert after == ""
