@@ -98,6 +98,8 @@ class Acting:
             known = await self._known(actor, task_id)
             self._vouch(envelope, actor, known, now)
             _judge_body(envelope, known)
+            if known is not None and not known.step.undo:
+                hold = timedelta(0)  # the unit wants it at once
             entry = await asyncio.to_thread(self._write, envelope, hold)
         except (BadInput, Refused) as error:
             return self._refused(envelope, error, known)

@@ -11,15 +11,18 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import uvicorn
 
 from inbox.app import Doors, make_app
+from inbox.courier import Redelivered
 from inbox.directory import Directory
 from inbox.doors import is_loopback
 from inbox.journal import Journal
 from inbox.oidc import Provider
+from inbox.service import TaskService
 from inbox.sessions import Ended
 from inbox.tokens import Tokens
 from observability.ledger.memory import LedgerMemory
@@ -91,6 +94,16 @@ async def serve(
             _welcome(settings, own, url)
             await server.serve(sockets=[listener])
     log.info("stopped")
+
+
+async def redeliver(settings: Settings, catalog: Catalog, since: datetime) -> list[Redelivered]:
+    """Send again what the journal has and a restored engine no longer knows; twice changes nothing.
+
+    Raises:
+        SettingsError, FileError, UnreachableError, SchemaError, JournalError.
+    """
+    async with open_doors(settings, catalog) as doors:
+        return await TaskService.of(doors).redeliver(since)
 
 
 def _end_with_stdin(stop: Callable[[], None]) -> None:

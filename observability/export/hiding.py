@@ -7,15 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from observability.export.reading import CaseFile, Row
+from observability.ledger.forgetting import NAMED
 from workunits.core.personal import personal_fields, without_personal
 from workunits.core.unit import WorkUnit
 
-NAMES: Mapping[str, tuple[str, ...]] = {
-    "steps": ("performer", "acting_for"),
-    "tasks": ("owner", "performer"),
-    "actions": ("actor", "acting_for"),
-    "evidence": ("recorded_by",),
-}
+NAMES: Mapping[str, tuple[str, ...]] = {**NAMED, "evidence": ("recorded_by",)}
 """Where the rows of a case name people."""
 WRITTEN: Mapping[str, tuple[str, ...]] = {
     "cases": ("why", "cancelled_by"),

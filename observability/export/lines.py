@@ -27,8 +27,7 @@ def lines_of(files: Iterable[CaseFile]) -> Iterator[bytes]:
         for part, columns in _COLUMNS.items():
             whole[part] = [{name: _value(row[name]) for name in columns} for row in file.parts[part]]
         whole["input"] = _value(file.input)
-        # A lone surrogate, which an outsider may have put into a memo, is no text in UTF-8.
-        yield json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+        yield json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def _value(value: Any) -> Any:

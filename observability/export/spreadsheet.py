@@ -81,8 +81,7 @@ def _cell(name: str, value: Any) -> Any:
 
 
 def _taken(text: StringIO) -> bytes:
-    # A lone surrogate, which an outsider may have put into a memo, is no text in UTF-8.
-    piece = text.getvalue().encode("utf-8", "replace")
+    piece = text.getvalue().encode()
     text.seek(0)
     text.truncate()
     return piece

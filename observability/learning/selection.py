@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from observability.ledger.keeping import corrections
 from observability.ledger.tables import cases
@@ -18,6 +18,8 @@ from workunits.core.parts import PARTS
 SPANS = ("cycle_us", "lead_us", "human_effort_us", "machine_effort_us", "active_us", "external_us", "rework_effort_us")
 COUNTS = ("human_touches", "unmeasured", "exceptions", "handoffs_hh", "handoffs_hm", "handoffs_mh", "handoffs_mm")
 PART_SPANS = tuple(f"{part}_us" for part in PARTS)
+_WHOLE = frozenset((*SPANS, *COUNTS, *PART_SPANS))
+_AT_A_TIME = 2000
 _COLUMNS = (
     *SPANS,
     *COUNTS,
@@ -79,17 +81,23 @@ class Open:
 def closed_cases(connection: Connection, asked: Asked) -> Closed:
     """Read the cases; `close` is how each counts as of the time that was asked for."""
     wanted = select(*(cases.c[name] for name in _COLUMNS)).where(*conditions(asked), cases.c.close.is_not(None))
-    rows = connection.execute(wanted.order_by(cases.c.closed_at, cases.c.case_id)).all()
+    rows = connection.execute(wanted.order_by(cases.c.closed_at, cases.c.case_id))
+    # Some at a time: all rows at once are large, and Python would look through them for garbage again and again.
+    parts = [_as_columns(some) for some in rows.partitions(_AT_A_TIME)] or [_as_columns([])]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in _COLUMNS}
     late = _corrected(connection, asked)
-    columns: dict[str, NDArray[Any]] = {}
-    for index, name in enumerate(_COLUMNS):
-        values = [row[index] for row in rows]
-        whole = name in SPANS or name in COUNTS or name in PART_SPANS
-        columns[name] = np.array(values, dtype=np.int64) if whole else _objects(values)
     if late:
         ids, closes = columns["case_id"], columns["close"]
         columns["close"] = _objects([late.get(case, close) for case, close in zip(ids, closes, strict=True)])
     return Closed(columns)
+
+
+def _as_columns(rows: Sequence[Row[Any]]) -> Mapping[str, NDArray[Any]]:
+    columns = zip(*rows, strict=True) if rows else [()] * len(_COLUMNS)
+    return {
+        name: np.array(values, dtype=np.int64) if name in _WHOLE else _objects(list(values))
+        for name, values in zip(_COLUMNS, columns, strict=True)
+    }
 
 
 def open_cases(connection: Connection, asked: Asked, now: datetime) -> Open:

@@ -16,20 +16,15 @@ from typing import Any
 from sqlalchemy import Connection, Table, delete, or_, select, update
 
 from observability.ledger.auditing import note_audit
-from observability.ledger.forgetting import Forgetting, Kind, remember_to_forget, take_over
+from observability.ledger.forgetting import NAMED, Forgetting, Kind, remember_to_forget, take_over
 from observability.ledger.keeping import corrections, dead_letters, evidence, forgotten, inputs
 from observability.ledger.store import Ledger
 from observability.ledger.tables import actions, cases, steps, tasks
 from workunits.core.errors import BadInput
 from workunits.core.sealed import SEALED
 
-_NAMING: tuple[tuple[Table, str], ...] = (
-    (steps, "performer"),
-    (steps, "acting_for"),
-    (tasks, "owner"),
-    (tasks, "performer"),
-    (actions, "actor"),
-    (actions, "acting_for"),
+_NAMING: tuple[tuple[Table, str], ...] = tuple(
+    (table, name) for table in (steps, tasks, actions) for name in NAMED[table.name]
 )
 """Where people are named, in tables of cases."""
 _ERASED = "erased"

@@ -21,9 +21,9 @@ from workunits.core.errors import BadInput
 
 Kind = Literal["case", "subject"]
 _SALT = "salt"
-_NAMED = {
+NAMED: Mapping[str, tuple[str, ...]] = {
     "steps": ("performer", "acting_for"),
-    "tasks": ("owner", "performer"),
+    "tasks": ("owner", "performer", "delegator", "person"),
     "actions": ("actor", "acting_for"),
 }
 """Where the rows of a case name people."""
@@ -65,7 +65,7 @@ class Forgetting:
         since = self.since("case", rows.case["case_id"])
         outsiders = {row["performer"] for row in rows.steps if row["external"]} if since else set()
         changed = False
-        for table, names in _NAMED.items():
+        for table, names in NAMED.items():
             for row in getattr(rows, table):
                 for name in names:
                     if row[name] and (row[name] in outsiders or self.since("subject", row[name])):

@@ -166,6 +166,14 @@ async def test_an_action_is_held_for_some_seconds_and_can_be_undone(bench, servi
     assert view.record.when(view.record.actions[0].at) == max(entry.sent_at, task.ready)
 
 
+async def test_a_step_without_undo_is_answered_at_once(bench, service, monkeypatch):
+    """Its unit says that nothing may be held, whatever the door would."""
+    task = await decide(bench)
+    monkeypatch.setitem(vars(Plain.DECIDE), "undo", False)
+
+    assert (await service.act(ANN, task.id, "complete", GRANT, hold=20)).state == "applied"
+
+
 async def test_a_conflict_says_who_did_what_meanwhile(bench, service):
     """With the revision that the task has now."""
     task = await decide(bench)

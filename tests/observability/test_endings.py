@@ -48,6 +48,18 @@ def adds_up(row):
     return sum(row._mapping[f"{part}_us"] for part in PARTS) == row.cycle_us
 
 
+async def followed(follower, ledger, case, *, is_open=False):
+    """The row of a case, once the ledger has it open or closed: the engine lists a change a moment later."""
+    async with asyncio.timeout(30):
+        while True:
+            await follower.follow()
+            with ledger.read() as connection:
+                row = connection.execute(select(cases).where(cases.c.case_id == case)).one_or_none()
+            if row is not None and (row.close is None) == is_open:
+                return row
+            await asyncio.sleep(0.1)
+
+
 async def waiting(bench):
     """A case that waits for its person."""
     started = await bench.start(Plain)
@@ -57,10 +69,9 @@ async def waiting(bench):
 async def test_f12_a_terminated_case_is_a_technical_failure_with_its_reason(bench, ledger, follower):
     """The engine ends it without a word to the unit: the row says failed, by whom and why, flagged as outside."""
     case, _ = await waiting(bench)
-    await follower.follow()
+    await followed(follower, ledger, case, is_open=True)
     await bench.handle(case).terminate(reason="wrong customer")
-    await follower.follow()
-    row = row_of(ledger, case)
+    row = await followed(follower, ledger, case)
 
     assert (row.close, row.reason, row.closed_outside) == ("failed", "terminated", True)
     assert "wrong customer" in row.why
@@ -73,11 +84,9 @@ async def test_f12_terminated_before_its_first_record(bench, ledger, follower):
     """A case that nobody worked on is a row, too."""
     key = uuid.uuid4().hex
     handle = await bench.client.start_workflow("plain", {"request": key}, id=f"plain:{key}", task_queue="nobody")
-    await follower.follow()
-    before = row_of(ledger, handle.id)
+    before = await followed(follower, ledger, handle.id, is_open=True)
     await handle.terminate(reason="never mind")
-    await follower.follow()
-    row = row_of(ledger, handle.id)
+    row = await followed(follower, ledger, handle.id)
 
     assert (before.state, before.close) == ("running", None)
     assert (row.close, row.reason, row.version, row.closed_outside) == ("failed", "terminated", "unknown", True)
@@ -93,8 +102,7 @@ async def test_f12_a_run_timeout(bench, ledger, follower):
     await bench.task(handle.id, "decide")
     await bench.skip(handle.id, timedelta(hours=31))
     await bench.until(handle.id, lambda view: not view.is_open)
-    await follower.follow()
-    row = row_of(ledger, handle.id)
+    row = await followed(follower, ledger, handle.id)
 
     assert (row.close, row.reason, row.sla, row.closed_outside) == ("failed", "timed_out", "breached", True)
     assert row.breached_at == row.due_at
@@ -109,7 +117,7 @@ async def test_f12_cancelled_through_our_doors_and_past_them(bench, ledger, foll
     await bench.handle(theirs).cancel()
     for case in (ours, theirs):
         await bench.closed(case)
-    await follower.follow()
+        await followed(follower, ledger, case)
 
     assert [(row.close, row.closed_outside) for row in (row_of(ledger, ours), row_of(ledger, theirs))] == [
         ("cancelled", False)
@@ -120,7 +128,7 @@ async def test_f12_cancelled_through_our_doors_and_past_them(bench, ledger, foll
 async def test_a_case_that_was_deleted_while_open_has_vanished(bench, ledger, follower):
     """No listing tells of it; the wide pass finds it, and the row says so."""
     case, _ = await waiting(bench)
-    await follower.follow()
+    await followed(follower, ledger, case, is_open=True)
     request = DeleteWorkflowExecutionRequest(
         namespace=bench.client.namespace, workflow_execution=WorkflowExecution(workflow_id=case)
     )
@@ -145,10 +153,10 @@ async def test_a_case_that_went_on_as_a_new_run_is_one_row(bench, ledger, follow
     await bench.cases.act(task.id, "claim", actor="ann", roles=["clerk"])
     await bench.cases.act(task.id, "release", actor="ann", roles=["clerk"])
     task = await bench.until(case, lambda view: next((t for t in view.tasks if t.revision == 3), None))
+    await bench.until(case, lambda view: view.record.runs == 2)  # else the answer may close the first run
     await bench.answer(task, {"decision": "grant"})
     await bench.closed(case)
-    await follower.follow()
-    row = row_of(ledger, case)
+    row = await followed(follower, ledger, case)
 
     assert (row.close, row.runs) == ("achieved", 2)
     assert {"look", "decide"} == {step.key for step in rows_of(ledger, steps, case)}
@@ -162,7 +170,7 @@ async def test_a_reset_case_is_one_row_and_a_dated_correction(bench, ledger, fol
     if closed_first:
         await bench.answer(task, {"decision": "refuse", "reason": "no"})
         await bench.closed(case)
-    await follower.follow()
+    await followed(follower, ledger, case, is_open=not closed_first)
     handle = bench.handle(case)
     events = [event async for event in handle.fetch_history_events()]
     first = next(e.event_id for e in events if e.WhichOneof("attributes") == "workflow_task_completed_event_attributes")
@@ -174,13 +182,11 @@ async def test_a_reset_case_is_one_row_and_a_dated_correction(bench, ledger, fol
         request_id=uuid.uuid4().hex,
     )
     await bench.client.workflow_service.reset_workflow_execution(request)
-    await follower.follow()
-    reopened = row_of(ledger, case)
+    reopened = await followed(follower, ledger, case, is_open=True)
     again = await bench.task(case, "decide")
     await bench.answer(again, {"decision": "grant"})
     await bench.until(case, lambda v: v.close == "achieved")
-    await follower.follow()
-    row = row_of(ledger, case)
+    row = await followed(follower, ledger, case)
     found = [(c.kind, c.from_close, c.to_close) for c in rows_of(ledger, corrections, case)]
 
     assert reopened.close is None
@@ -196,7 +202,8 @@ async def test_reconcile_finds_what_was_changed_by_hand_and_repairs_it(bench, le
     await bench.answer(task, {"decision": "grant"})
     await bench.closed(case)
     lost, _ = await waiting(bench)
-    await follower.follow()
+    await followed(follower, ledger, case)
+    await followed(follower, ledger, lost, is_open=True)
     reconciler = Reconciler(bench.client, ledger, CATALOG)
     clean = await reconciler.reconcile(settle=0)
     with ledger.write() as connection:

@@ -64,7 +64,14 @@ async def given_back(bench: Bench):
     case = (await bench.start(Plain)).case
     task = await bench.task(case, "decide")
     await act(
-        bench, task, [(1, "start", "bob"), (4, "release", "bob"), (9, "claim", "ann"), (11, "complete", "ann", REFUSE)]
+        bench,
+        task,
+        [
+            (1, "start", "bob"),
+            (4, "release", "bob", {"reason": "not mine"}),
+            (9, "claim", "ann"),
+            (11, "complete", "ann", REFUSE),
+        ],
     )
     return case
 

@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import json
+import math
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import StatementError
 
 from observability.export import lines, spreadsheet, xes
 from observability.export.reading import PAGE, Wanted, count, page_query, read
@@ -105,7 +107,7 @@ def test_a_table_of_events(ledger):
 
 @pytest.fixture
 def loose(tmp_path):
-    """A ledger in SQLite, which keeps what PostgreSQL refuses: NUL, lone surrogates, what is no number."""
+    """A ledger in SQLite, which keeps what PostgreSQL refuses: NUL, what is no number."""
     opened = Ledger(f"sqlite:///{tmp_path / 'loose.sqlite'}")
     opened.migrate()
     yield opened
@@ -121,13 +123,19 @@ def test_what_xml_cannot_hold_is_replaced(loose):
     assert (told["facts.large"], told["facts.share"]) == (str(2**63), float("inf"))
 
 
-def test_a_lone_surrogate_does_not_end_an_export(loose):
-    """What an outsider put into a memo is no text; it is replaced in each format."""
-    put(loose, a_case("1", facts={"note": "a\ud800b", "odd": float("nan")}))
+def test_what_is_no_number_does_not_end_an_export(loose):
+    """JSON knows no NaN: the event log and the table say it, the lines leave it open."""
+    put(loose, a_case("1", facts={"odd": float("nan")}))
 
-    assert attributes(next(event_log(loose).iter("trace")))["facts.note"] == "a\ufffdb"
-    assert "a?b" in table(loose)[0]["facts"]
-    assert json_lines(loose)[0]["facts"] == {"note": "a?b", "odd": None}
+    assert math.isnan(attributes(next(event_log(loose).iter("trace")))["facts.odd"])
+    assert "NaN" in table(loose)[0]["facts"]
+    assert json_lines(loose)[0]["facts"] == {"odd": None}
+
+
+def test_a_lone_surrogate_is_not_stored(loose):
+    """What is no text never reaches an export: the ledger refuses it, and the follower makes a letter of it."""
+    with pytest.raises(StatementError, match="surrogates not allowed"):
+        put(loose, a_case("1", facts={"note": "a\ud800b"}))
 
 
 def test_no_case_is_a_valid_export(ledger):

@@ -58,6 +58,32 @@ def token(
         typer.echo(f"{shown}\n\nIt is shown once. Add to the file that WORKUNITS_TOKENS names:\n\n{entry}", nl=False)
 
 
+def redeliver(
+    ctx: typer.Context,
+    since: Annotated[str, typer.Argument(help="From before the copy was made, such as 2026-01-31T12:00:00Z.")],
+    *,
+    json: Json = False,
+) -> None:
+    """After the engine was restored from an older copy: send again what people did since, each once."""
+    from datetime import UTC, datetime
+
+    from workers.inbox import redeliver as send_again
+
+    try:
+        moment = datetime.fromisoformat(since)
+    except ValueError:
+        fail("should be a time such as 2026-01-31T12:00:00Z", code="invalid_field", field="since")
+    there = setup(ctx)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    brought = run(send_again(there.settings, there.catalog, moment))
+    if json:
+        emit({"redelivered": brought})
+        return
+    for one in brought:
+        typer.echo(f"{one.task_id} {one.action} by {one.actor}: {one.outcome} {one.detail}".rstrip())
+    typer.echo(f"{len(brought)} action(s) looked at since {moment:%Y-%m-%d %H:%M:%S %Z}.")
+
+
 def _misfit(entry: str) -> str:
     """What the file of tokens would say of an entry; empty when it takes it."""
     from pathlib import Path

@@ -140,6 +140,8 @@ class Step(Generic[I, O]):
     """What a skipped task gives; without it, it may not be skipped."""
     forwardable: bool = True
     """Its owner may pass it on to another person or role."""
+    undo: bool = True
+    """A door may hold an answer for some seconds, in which its sender can take it back."""
     unit: str = field(default="", compare=False)
     """The unit it belongs to; filled in when the unit's class is made."""
 
@@ -219,6 +221,7 @@ def human(
     waits: tuple[str, ...] = (),
     if_skipped: O | None = None,
     forwardable: bool = True,
+    undo: bool = True,
 ) -> Step[I, O]:
     """Declare a step that a person of `role` performs.
 
@@ -243,6 +246,7 @@ def human(
         waits=waits,
         if_skipped=if_skipped,
         forwardable=forwardable,
+        undo=undo,
     )
 
 
