@@ -6,7 +6,6 @@ import asyncio
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,14 +14,11 @@ from typing import Any
 from sqlalchemy import Select, select
 
 from bench.driver import Driver
-from bench.ledger_package import PACKAGE
 from bench.meter import rss
 from bench.processes import ROOT, environment, running
-from observability.ledger.follower import Follower
-from observability.ledger.keeping import followers
+from observability.ledger.keeping import definitions, followers
 from observability.ledger.store import Ledger
 from observability.ledger.tables import cases
-from workunits.registry import Catalog
 
 WARM_UP, CASES = 60, 600
 POLL = 0.01
@@ -53,7 +49,7 @@ async def plan(driver: Driver, tag: str, address: str, *urls: str) -> dict[str, 
         "lag_p50_s": statistics.median(lags),
         "lag_p99_s": statistics.quantiles(lags, n=100)[P99],
         "follower_mib": held,
-        "projected_per_s": [await _project(driver, ledger) for ledger in empty],
+        "projected_per_s": [await _project(address, ledger, url) for ledger, url in zip(empty, urls[1:], strict=True)],
     }
 
 
@@ -95,12 +91,15 @@ def _rows(ledger: Ledger, wanted: Select[Any]) -> Sequence[Any]:
         return connection.execute(wanted).all()
 
 
-async def _project(driver: Driver, ledger: Ledger) -> float:
-    """Cases per second, from the engine's listing to committed rows, of a follower that finds the ledger empty."""
+async def _project(address: str, ledger: Ledger, url: str) -> float:
+    """Cases per second of the first pass into an empty ledger, by what the follower itself notes of it.
+
+    It notes the definitions before its first listing, and the pass after its last commit.
+    """
     ledger.migrate()
-    follower = Follower(driver.client, ledger, Catalog([PACKAGE]))
-    began = time.perf_counter()
-    taken = await follower.follow()
-    took = time.perf_counter() - began
+    with _following(address, url):
+        await _passed(ledger)
+    ((began,),) = _rows(ledger, select(definitions.c.first_seen_at).where(definitions.c.unit == "approval"))
+    ((ended, written),) = _rows(ledger, select(followers.c.passed_at, followers.c.rows))
     ledger.close()
-    return taken.written / took
+    return float(written / (ended - began).total_seconds())

@@ -107,7 +107,7 @@ class Intake:
             again: Also what seems to stand there already.
 
         Raises:
-            LedgerUnavailableError: nothing was written.
+            LedgerUnavailableError: what was not written yet is written when it is listed again.
             RPCError: the engine does not answer.
         """
         listed = list(listing)

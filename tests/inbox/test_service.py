@@ -169,7 +169,7 @@ async def test_an_action_is_held_for_some_seconds_and_can_be_undone(bench, servi
 async def test_a_step_without_undo_is_answered_at_once(bench, service, monkeypatch):
     """Its unit says that nothing may be held, whatever the door would."""
     task = await decide(bench)
-    monkeypatch.setitem(vars(Plain.DECIDE), "undo", False)
+    monkeypatch.setitem(vars(Plain.DECIDE), "undo", value=False)
 
     assert (await service.act(ANN, task.id, "complete", GRANT, hold=20)).state == "applied"
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import PACKAGE, Bench
+from tests.lab import performers
 from tests.lab.contracts import Decision, Facts, Odd, Request
 from tests.lab.units import Inline, Pair, Plain
 from tests.replay import planted
@@ -22,7 +24,7 @@ from workers.recording import record, ways
 from workers.replay import Verdict, replay
 from workunits.core.unit import WorkUnit
 from workunits.registry import Catalog, Package
-from workunits.testing import Answer
+from workunits.testing import Answer, Lab
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -283,14 +285,17 @@ async def test_the_command_replays_the_cases_of_an_engine(bench):
     await bench.cases.cancel(case, actor="ann", reason="the test is over")
 
 
-async def test_the_command_stores_from_an_engine(bench, tmp_path):
-    """What was stored goes to stdout; what no case shows is said on stderr."""
-    case = (await bench.start(Plain)).case
-    await bench.answer(await bench.task(case, "decide"), {"decision": "grant"})
-    await bench.closed(case)
-    at = {"TEMPORAL_ADDRESS": bench.client.service_client.config.target_host}
-    args = ("--module", "tests.conftest", "replay", "--unit", "plain", "--record", tmp_path)
-    done = await asyncio.to_thread(workunits, *args, **at)
+async def test_the_command_stores_from_an_engine(tmp_path):
+    """What was stored goes to stdout; what no case shows is said on stderr: the engine has no other case."""
+    async with Lab(contracts=CONTRACTS, performers=[performers]) as lab:
+        bench = Bench(lab, Catalog([PACKAGE]))
+        async with bench.worker():
+            case = (await bench.start(Plain)).case
+            await bench.answer(await bench.task(case, "decide"), {"decision": "grant"})
+            await bench.closed(case)
+            at = {"TEMPORAL_ADDRESS": bench.client.service_client.config.target_host}
+            args = ("--module", "tests.conftest", "replay", "--unit", "plain", "--record", tmp_path)
+            done = await asyncio.to_thread(workunits, *args, **at)
     assert done.returncode == 0, done.stderr
     assert f"stored {tmp_path / 'plain-v1-achieved.json'}" in done.stdout
     assert "still missing: plain expired no_answer" in done.stderr

@@ -190,3 +190,14 @@ def test_a_token_that_makes_no_sense_is_not_made(shell, arguments, said):
 
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
+
+
+def test_after_a_restore_what_people_did_since_is_sent_again(there, at):
+    """It says how much there was; what is no time is refused by name."""
+    none = there.run("redeliver", "2026-01-31T12:00:00Z", **at)
+    told = there.run("redeliver", "2026-01-31", "--json", **at)
+    bad = there.run("redeliver", "yesterday", "--json")
+
+    assert (none.returncode, none.stdout) == (0, "0 action(s) looked at since 2026-01-31 12:00:00 UTC.\n")
+    assert json.loads(told.stdout) == {"redelivered": []}
+    assert (bad.returncode, json.loads(bad.stderr)["error"]["field"]) == (2, "since")

@@ -72,7 +72,7 @@ def redeliver(
     try:
         moment = datetime.fromisoformat(since)
     except ValueError:
-        fail("should be a time such as 2026-01-31T12:00:00Z", code="invalid_field", field="since")
+        fail("since: should be a time such as 2026-01-31T12:00:00Z", code="invalid_field", field="since")
     there = setup(ctx)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     brought = run(send_again(there.settings, there.catalog, moment))
