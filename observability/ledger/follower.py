@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
@@ -30,7 +31,7 @@ from workunits.core.record import CHANGED_AT
 from workunits.registry import Catalog
 
 EVERY = 1.0
-"""Seconds between passes."""
+"""Seconds from the begin of one pass to that of the next; a tenth of it is left between them, however long they take."""
 OVERLAP = timedelta(seconds=5)
 SWEEP_EVERY = timedelta(minutes=1)
 SWEEP_OVERLAP = timedelta(seconds=120)
@@ -51,7 +52,7 @@ class Follower:
             client: Connected, with the plugin.
             ledger: Its schema is this program's.
             catalog: The units whose cases are followed, beside those that the ledger knows already.
-            every: Seconds between passes.
+            every: Seconds from the begin of one pass to that of the next.
         """
         self._client = client
         self._ledger = ledger
@@ -67,6 +68,7 @@ class Follower:
         """Follow until told to stop; a database or an engine that is down delays it and ends nothing."""
         pause = self._every
         while not stop.is_set():
+            began = time.monotonic()
             try:
                 taken = await self.follow()
                 if taken.refused:
@@ -74,12 +76,13 @@ class Follower:
                 if pause > self._every:
                     log.info("following again, %d case(s) written", taken.written)
                 pause = self._every
+                wait = max(pause - (time.monotonic() - began), pause / 10)
             except (LedgerUnavailableError, RPCError) as error:
-                pause = min(max(pause, 0.5) * 2, _LONGEST_PAUSE)
+                wait = pause = min(max(pause, 0.5) * 2, _LONGEST_PAUSE)
                 log.error("cannot follow: %s; the next try is in %g s, cases go on meanwhile", error, pause)  # noqa: TRY400 - no traceback
                 await self._note_error(str(error))
             try:
-                await asyncio.wait_for(stop.wait(), pause)
+                await asyncio.wait_for(stop.wait(), wait)
             except TimeoutError:
                 continue
 

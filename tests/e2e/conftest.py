@@ -60,7 +60,7 @@ class Run:
 
     def leaves(self) -> list[psutil.Process]:
         """Children that outlive it by more than a moment."""
-        return psutil.wait_procs(self.children, timeout=5)[1]
+        return psutil.wait_procs(self.children, timeout=20)[1]
 
 
 @dataclass

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from observability.ledger.store import Ledger
+from tests.conftest import PACKAGE, Bench
+from tests.lab import performers
 from tests.observability.postgres import BIN, Postgres
+from workunits.registry import Catalog
+from workunits.testing import Lab
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def lab() -> AsyncIterator[Lab]:
+    """A dev server of their own: a ledger reads all cases of a server, and other tests leave unreadable ones."""
+    async with Lab(contracts=["tests.lab.contracts"], performers=[performers]) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def bench(lab: Lab) -> AsyncIterator[Bench]:
+    """A worker for the tests' units there, and the way to its cases."""
+    there = Bench(lab, Catalog([PACKAGE]))
+    async with there.worker():
+        yield there
 
 
 @pytest.fixture(scope="session")
