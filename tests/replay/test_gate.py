@@ -293,7 +293,7 @@ async def test_the_command_stores_from_an_engine(tmp_path):
             case = (await bench.start(Plain)).case
             await bench.answer(await bench.task(case, "decide"), {"decision": "grant"})
             await bench.closed(case)
-            at = {"TEMPORAL_ADDRESS": bench.client.service_client.config.target_host}
+            at: dict[str, Any] = {"TEMPORAL_ADDRESS": bench.client.service_client.config.target_host}
             args = ("--module", "tests.conftest", "replay", "--unit", "plain", "--record", tmp_path)
             done = await asyncio.to_thread(workunits, *args, **at)
     assert done.returncode == 0, done.stderr
