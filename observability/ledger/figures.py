@@ -136,7 +136,8 @@ def cost(record: Record, roles: Mapping[str, str], rates: Mapping[str, Rate]) ->
         rate = rates.get(roles.get(work.step, ""))
         if rate is None or work.assigned_only:
             return None
-        total += length(work.work) / MICROSECONDS_PER_HOUR * rate.per_hour
+        worked = length(worked_intervals(work, record.closed or 0))
+        total += worked / MICROSECONDS_PER_HOUR * rate.per_hour
     return round(total, 6), currencies.pop()
 
 

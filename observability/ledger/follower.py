@@ -31,7 +31,7 @@ from workunits.core.record import CHANGED_AT
 from workunits.registry import Catalog
 
 EVERY = 1.0
-"""Seconds from the begin of one pass to that of the next; a tenth of it is left between them, however long they take."""
+"""Seconds from the begin of one pass to that of the next; between them there is always a tenth of it."""
 OVERLAP = timedelta(seconds=5)
 SWEEP_EVERY = timedelta(minutes=1)
 SWEEP_OVERLAP = timedelta(seconds=120)

@@ -69,6 +69,8 @@ async def see(client: Client, execution: WorkflowExecution) -> Seen:
         UnreadableError: its memo cannot be read, or is another case's.
         RPCError: the engine does not answer.
     """
+    if execution.status in OUTSIDE:
+        execution = await _current(client, execution)
     note, record, tasks = await read_execution(client, execution)
     if not _is_own(execution, record, tasks):
         raise UnreadableError("it is another case's")
@@ -95,6 +97,16 @@ def _is_own(execution: WorkflowExecution, record: Record | None, tasks: Iterable
     if record and (record.case, record.unit) != (execution.id, execution.workflow_type):
         return False
     return all(task.id.rpartition("/")[0] == execution.id for task in tasks)
+
+
+async def _current(client: Client, execution: WorkflowExecution) -> WorkflowExecution:
+    """The run that a reset put in the place of this one; a listing may tell of the end before it tells of the begin."""
+    try:
+        return await client.get_workflow_handle(execution.id).describe()
+    except RPCError as error:
+        if is_unknown(error):
+            return execution  # deleted between the listing and now
+        raise
 
 
 async def _ending(client: Client, execution: WorkflowExecution) -> str:

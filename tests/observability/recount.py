@@ -17,7 +17,7 @@ from typing import Any
 
 from temporalio.api.history.v1 import HistoryEvent
 
-from tests.observability.recount_course import Course, Raised
+from tests.observability.recount_course import READINGS, Course, Raised
 from tests.observability.recount_history import OUTSIDE, History, attributes_of, kind_of
 from tests.observability.recount_people import Item, Span
 from workunits.core.unit import WorkUnit
@@ -39,9 +39,18 @@ class Counted:
     course: Course
 
 
-def recount(unit: type[WorkUnit], history: History) -> Counted:
-    """Count one closed case."""
-    course = Course(unit, history)
+def recount(unit: type[WorkUnit], history: History) -> list[Counted]:
+    """Count one closed case, in every reading of its history; nearly always they say the same."""
+    found: list[Counted] = []
+    for reading in READINGS:
+        counted = _count(Course(unit, history, reading))
+        if all((one.case, one.steps) != (counted.case, counted.steps) for one in found):
+            found.append(counted)
+    return found
+
+
+def _count(course: Course) -> Counted:
+    history = course.history
     course.tell()
     close, reason, _ = _close(history.last)
     raised = list(course.exceptions)

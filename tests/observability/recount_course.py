@@ -25,6 +25,18 @@ class Again:
     step: str
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What no history says, and a recount has to try."""
+
+    replayed: bool = False
+    """A worker has gone through the case again. An inline step that ended as its turn did then ended in that turn, and
+    else in the next one: the SDK's clock differs by that much."""
+    told: bool = True
+    """What machines did in the turn in which a case last told of itself, before the engine ended it, was told too."""
+
+
+READINGS = tuple(Reading(replayed, told) for told in (True, False) for replayed in (False, True))
 Procedure = str | Again | list[Any] | tuple[Any, ...] | Generator[Any, Any, None]
 """`[a, b]` is one after the other, `(a, b)` is at the same time; a generator is told what came of each."""
 Raised = tuple[str, str, bool]
@@ -59,9 +71,10 @@ PROCEDURES: Mapping[str, Callable[[Any], Procedure]] = {
 class Course:
     """Tells the course of one case, turn by turn."""
 
-    def __init__(self, unit: type[WorkUnit], history: History) -> None:
+    def __init__(self, unit: type[WorkUnit], history: History, reading: Reading) -> None:
         self.unit = unit
         self.history = history
+        self.reading = reading
         self.items: list[Item] = []
         self.exceptions: list[Raised] = []
         self.accounts: list[Attempted] = []
@@ -70,8 +83,11 @@ class Course:
         self._activities = Activities()
         self._actions: set[str] = set()
         self._decided: set[str] = set()
+        self._expired: list[Item] = []
+        """Items whose end the procedure has not followed yet."""
         self._times: Counter[str] = Counter()
-        self._at = self._floor = 0
+        self._at = self._floor = self._moved = 0
+        """What the clock shows, what it has been moved on to, and what it showed when the case last went on."""
         self._judged: tuple[int, int] | None = None
         """When a person's task ended last: at which turn, and as of when."""
 
@@ -84,9 +100,10 @@ class Course:
             turns = turns[: told[-1] + 1 if told else 0]
         for number, turn in enumerate(turns):
             self._at = max(self._offset(turn.at), self._floor)
+            self._moved = self._moved or self._at
             if number == 0 and _fits(self.unit, self.history.given):
                 self._go(PROCEDURES[self.unit.unit_name](self.history.given), lambda _: None)
-            self._turn(turn)
+            self._turn(turn, is_last=number == len(turns) - 1)
         if outside:
             self.closed = self._offset(self.history.last.event_time.ToDatetime(self.history.started.tzinfo))
         else:
@@ -96,27 +113,30 @@ class Course:
     def _offset(self, moment: datetime) -> int:
         return max(0, (moment - self.history.started) // _ONE)
 
-    def _turn(self, turn: Turn) -> None:
+    def _turn(self, turn: Turn, *, is_last: bool) -> None:
         for message in messages_of(turn):
             self._hear(message)
         if any(item.state == "waiting" and (item.until or self._at) < self._at for item in self.items):
-            self._fire()
+            self._fire(goes_on=True)
         cancelled = any(kind_of(event) == "workflow_execution_cancel_requested" for event in turn.learned)
-        for attempted in self._activities.ended(turn):
-            if not cancelled:  # else the case takes no result any more
+        if cancelled:
+            self._moved = self._at
+        untold = is_last and bool(self.history.ended_outside) and not self.reading.told
+        for attempted in self._activities.ended(turn, replayed=self.reading.replayed):
+            if not cancelled and not untold:  # a case that is cancelled takes no result any more
                 self._performed(attempted)
         # A new run looks at its clock as it begins: what came due before has no timer.
         if any(kind_of(event) in ("timer_fired", "workflow_execution_started") for event in turn.learned):
-            self._fire()
+            self._fire(goes_on=all(kind_of(event) != "workflow_execution_continued_as_new" for event in turn.did))
         self._activities.scheduled(turn)
 
     def _counted(self) -> int:
         """A case closes when the person acted whose action closed it, though never before anything in it ended."""
         if any(item.done is None and not item.human for item in self.items):
             return self._at
-        if self._judged and self._judged[0] == self._at:
+        if self._judged and self._judged[0] == self._moved:
             return max([self._judged[1], *(item.done for item in self.items if item.done is not None)])
-        return self._at
+        return self._moved
 
     def _end_what_is_open(self) -> None:
         for item in self.items:
@@ -213,7 +233,7 @@ class Course:
             item.worked.append((begun, min(begun + worked, self._at)))
         elif said.code is not None:
             item.retried.append((item.ready, self._at))
-        item.done = self._at
+        item.done = self._moved = self._at
         if said.code is None:
             item.ended = "done"
             item.then(None)
@@ -229,14 +249,14 @@ class Course:
         said = message.envelope
         key = str(said["task_id"]).rpartition("/")[2]
         item = next((i for i in self.items if i.key == key and i.human and i.done is None), None)
-        taken = message.taken if message.taken is not None else item is not None and allowed(item, said)
+        at = self._offset(datetime.fromisoformat(said["sent_at"]))
+        at = min(max(at, item.ready) if item else at, self._at)
+        taken = message.taken if message.taken is not None else item is not None and allowed(item, said, at)
         if not taken or said["action_id"] in self._actions:
             return
         assert item is not None, f"{key} was not open"
         self._actions.add(said["action_id"])
         item.revision += 1
-        moment = self._offset(datetime.fromisoformat(said["sent_at"]))
-        at = min(max(moment, item.ready), self._at)
         ACTIONS[said["action"]](item, at, said)
         if until := said["body"].get("until") if said["action"] == "wait" else None:
             item.until = self._offset(datetime.fromisoformat(until))
@@ -277,8 +297,11 @@ class Course:
         else:
             first.then(None)
 
-    def _fire(self) -> None:
-        """What is due at a timer: waits that are over, and tasks that expire."""
+    def _fire(self, *, goes_on: bool) -> None:
+        """What is due at a timer: waits that are over, and tasks that expire.
+
+        A case that becomes a new run in the same turn follows its procedure no more in it, and expires there again.
+        """
         for item in self.items:
             if not item.human or item.done is not None:
                 continue
@@ -290,8 +313,11 @@ class Course:
             if due is not None and due <= self._at:
                 hold(item, due)
                 item.done, item.ended = due, "expired"
-                self._count_as(due)
-                self._go_on_without(item)
+                self._expired.append(item)
+        while goes_on and self._expired:
+            item = self._expired.pop(0)
+            self._count_as(item.done or 0)
+            self._go_on_without(item)
 
     def _go_on_without(self, item: Item) -> None:
         """Nobody answered: a default answer, another step, or the end of the case."""
@@ -304,6 +330,7 @@ class Course:
     def _count_as(self, at: int) -> None:
         before = self._judged[1] if self._judged and self._judged[0] == self._at else at
         self._judged = self._at, max(before, at)
+        self._moved = self._at
 
     def _open(self, key: str) -> Item:
         return next(item for item in self.items if item.key == key)

@@ -49,6 +49,13 @@ _DONE_IN_A_TURN = frozenset(
         "workflow_properties_modified",
     }
 )
+_OF_A_TURN = _SCHEDULED, _STARTED, _COMPLETED = (
+    "workflow_task_scheduled",
+    "workflow_task_started",
+    "workflow_task_completed",
+)
+_ONE_BREATH = 2_000_000
+"""Nanoseconds within which the engine writes down what is one transaction."""
 OUTSIDE = {"workflow_execution_terminated": "terminated", "workflow_execution_timed_out": "timed_out"}
 """The ends that no code of the case saw."""
 
@@ -61,6 +68,16 @@ class Turn:
     """What the case's clock shows in it."""
     learned: Sequence[HistoryEvent]
     did: list[HistoryEvent] = field(default_factory=list)
+    after: list[HistoryEvent] = field(default_factory=list)
+    """What came then, up to the end of the next turn."""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the worker asked for the next turn in the same breath: an inline step ended while it answered."""
+        if [kind_of(event) for event in self.after] != [*_OF_A_TURN] or not self.did:
+            return False
+        moments = [event.event_time.ToNanoseconds() for event in (self.did[-1], *self.after[:2])]
+        return moments[2] - moments[0] < _ONE_BREATH
 
 
 @dataclass(frozen=True)
@@ -115,9 +132,11 @@ def _turns(events: Iterable[HistoryEvent]) -> list[Turn]:
     at: datetime | None = None
     for event in events:
         kind = kind_of(event)
-        if kind == "workflow_task_started":
+        if turns and kind not in _DONE_IN_A_TURN:
+            turns[-1].after.append(event)
+        if kind == _STARTED:
             at = _shown(event.event_time)
-        elif kind == "workflow_task_completed" and at is not None:
+        elif kind == _COMPLETED and at is not None:
             turns.append(Turn(at, learned))
             learned = []
         elif kind in _DONE_IN_A_TURN:
@@ -197,8 +216,13 @@ class Activities:
             if kind_of(event) == "activity_task_scheduled":
                 self._names[event.event_id] = attributes_of(event).activity_id
 
-    def ended(self, turn: Turn) -> Iterable[Attempted]:
-        """What a turn learned of regular steps, and then what its inline steps came to."""
+    def ended(self, turn: Turn, *, replayed: bool) -> Iterable[Attempted]:
+        """What a turn learned of regular steps, and then what its inline steps came to.
+
+        Args:
+            turn: The turn.
+            replayed: Each inline step ended in its own turn.
+        """
         for event in turn.learned:
             kind = kind_of(event)
             if kind == "activity_task_started":
@@ -210,7 +234,7 @@ class Activities:
             yield _inline(event)
         for event in turn.did:
             if kind_of(event) == "marker_recorded" and attributes_of(event).marker_name == "core_local_activity":
-                if event is turn.did[-1]:  # and the case did nothing upon it
+                if event is turn.did[-1] and turn.goes_on and not replayed:
                     self._late.append(event)
                 else:
                     yield _inline(event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from workunits.core.spec import Step
@@ -200,8 +201,10 @@ SIGNALLED: Mapping[str, Sequence[str]] = {
 """The actions that a recount can judge, with the states that they apply to."""
 
 
-def allowed(item: Item, said: Said) -> bool:
+def allowed(item: Item, said: Said, at: int) -> bool:
     """Whether a case takes a signal: no history says. Only of tasks that nobody has passed on."""
+    if item.step.expires and at >= item.ready + item.step.expires.span // timedelta(microseconds=1):
+        return False
     return (
         said["action"] in SIGNALLED
         and item.state in SIGNALLED[said["action"]]

@@ -6,6 +6,7 @@ Not part of the unit's class: the SDK inspects every attribute of a workflow cla
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -172,13 +173,14 @@ class Course:
             if clock.done():
                 clock.result()  # a bug in the clock must not vanish with its task
             if self.desk.unheard:
-                await asyncio.sleep(_NEXT_TASK)
-                self.desk.hear_more()
+                await self._until_next_task(work)
+                if not work.done():
+                    self.desk.hear_more()
                 continue
             if self.desk.changed:
                 self._publish()
             if self._must_continue():
-                await self._hear_of_a_cancel()
+                await self._hear_of_a_cancel(work)
                 if not work.done() and self._must_continue():
                     self._continue()
 
@@ -353,14 +355,19 @@ class Course:
         full = self.desk.taken >= MESSAGES_PER_RUN or workflow.info().is_continue_as_new_suggested()
         return full and not self.desk.unheard and self._machines == 0 and workflow.all_handlers_finished()
 
-    @staticmethod
-    async def _hear_of_a_cancel() -> None:
+    async def _hear_of_a_cancel(self, work: asyncio.Task[Any]) -> None:
         """Wait for the next workflow task: of a cancel that came with the last message, the next run is never told.
 
         The SDK lets all messages of a task be judged before it says that the case is to be cancelled.
         """
         if workflow.patched("a cancel is heard before the next run"):
-            await asyncio.sleep(_NEXT_TASK)
+            await self._until_next_task(work)
+
+    @staticmethod
+    async def _until_next_task(work: asyncio.Task[Any]) -> None:
+        """Wait for the next workflow task, but not with the close: a decision that ends the case ends it at once."""
+        with suppress(TimeoutError):
+            await workflow.wait_condition(work.done, timeout=_NEXT_TASK)
 
     def _continue(self) -> NoReturn:
         assert self._case is not None  # noqa: S101 - a case without input closed before its first step
