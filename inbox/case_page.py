@@ -229,7 +229,7 @@ def _promise(record: Record, sheet: CaseSheet, now: datetime, unit: type[WorkUni
     return {
         "kind": kind,
         "used": used,
-        "warn": unit.outcome.warn * 100 if sheet.is_open else None,
+        "warn": unit.outcome.target.warn * 100 if sheet.is_open else None,
         "words": f"{micro(elapsed)} of {micro(record.due)} used, {left}."
         + (f" The promise is {state}." if state else ""),
         "entries": entries,

@@ -54,7 +54,7 @@ async def units(request: Request, actor: Actor = signed_in) -> Response:
             "version": unit.version,
             "statement": unit.outcome.statement,
             "accountable": _who(unit.outcome.accountable, doors.directory, clock.now),
-            "within": str(unit.outcome.within),
+            "within": str(unit.outcome.target),
             "steps": _kinds(unit),
             "today": _today(said.today),
         }
@@ -125,8 +125,10 @@ def _today(said: Report | None) -> str:
 def _outcome(unit: type[WorkUnit], who: Callable[[str], str]) -> Iterator[tuple[str, str]]:
     outcome = unit.outcome
     yield "Answers for it", who(outcome.accountable)
-    yield "Within", str(outcome.within)
-    yield "At risk from", f"{outcome.warn:.0%} of that"
+    yield "Within", str(outcome.target)
+    yield "At risk from", f"{outcome.target.warn:.0%} of that"
+    for one in unit.targets:
+        yield words(one.name), f"{one.target}, from {one.since} to {one.until}"
     yield "Result", words(outcome.result.__name__)
     if outcome.quality:
         yield "Quality", ", ".join(words(quality.name) for quality in outcome.quality)

@@ -117,7 +117,8 @@ def _header(page: Page) -> Iterator[tuple[str, Cell]]:
     yield ("Starts" if view.started > page.now else "Started"), started
     words = page.sla.words()
     said, style = words if isinstance(words, tuple) else (words, "")
-    yield "SLA", (f"due {moment(page.sla.due)}{', ' if said else ''}{said}", style)
+    due = f"due {moment(page.sla.due)}" if page.sla.due else "not armed yet"
+    yield "SLA", (f"{due}{', ' if said else ''}{said}", style)
     if not view.is_open:
         yield from _close(view, record)
     for task in view.tasks:

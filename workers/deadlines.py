@@ -10,6 +10,7 @@ from typing import Any, Literal
 from workers.tables import Cell
 from workers.words import span
 from workunits.cases import CaseView
+from workunits.core.spec import Elapsed
 from workunits.registry import Catalog
 
 Standing = Literal["running", "at_risk", "overdue", "met", "breached", "void", "unknown"]
@@ -20,7 +21,7 @@ Standing = Literal["running", "at_risk", "overdue", "met", "breached", "void", "
 class Deadline:
     """A case's due time, and where the case stands."""
 
-    due: datetime
+    due: datetime | None
     left: timedelta
     """Until it is due; negative by how late the case is or was."""
     state: Standing
@@ -56,12 +57,16 @@ def deadline(view: CaseView, catalog: Catalog, now: datetime) -> Deadline:
         catalog: Has the budget of a case without a record.
         now: The present.
     """
-    outcome = catalog.get(view.unit).outcome
-    due = view.due or view.started + outcome.within.span
+    target = catalog.get(view.unit).outcome.target
+    span = target.within.span if isinstance(target.within, Elapsed) else None
+    due = view.due or (view.started + span if span else None)
+    if due is None:  # counted in working time, and its calendar is not pinned yet
+        return Deadline(None, timedelta(0), "unknown")
     record = view.record
     if view.is_open:
         risky = record is not None and record.warned is not None
-        at_risk = risky or now > due - outcome.within.span * (1 - outcome.warn)
+        plain = span is not None and not target.pauses
+        at_risk = risky or (plain and span is not None and now > due - span * (1 - target.warn))
         return Deadline(due, due - now, "overdue" if now > due else "at_risk" if at_risk else "running")
     if record is None or record.closed is None:  # ended from outside: it never said how it stood
         return Deadline(due, due - (view.closed or now), "unknown")

@@ -11,7 +11,7 @@ from typing import Any
 from workers.design import Report
 from workers.words import plain, span
 from workunits.core.gate import ELEMENTS, Problem
-from workunits.core.spec import On, Rule, Step
+from workunits.core.spec import Elapsed, On, Rule, Step, Target
 from workunits.core.unit import WorkUnit
 from workunits.registry import definition_hash
 
@@ -52,12 +52,19 @@ def _problems(problems: Iterable[Problem], width: int) -> Iterator[str]:
         yield from _wrapped("      ", plain(problem.remedy), width, hang=6)
 
 
+def _promise(target: Target) -> str:
+    within = target.within
+    warned = span(within.span * target.warn) if isinstance(within, Elapsed) else f"{target.warn:.0%} of that"
+    stops = f", not counting {', '.join(pause.reason for pause in target.pauses)}" if target.pauses else ""
+    return f"{target}, at risk after {warned}{stops}"
+
+
 def _unit(unit: type[WorkUnit], report: Report, width: int) -> Iterator[str]:
     key = f"  key {unit.key}" if unit.key else ""
     yield f"{unit.unit_name}  version {unit.version}{key}  definition {definition_hash(unit)}"
     outcome, learning = unit.outcome, unit.learning
-    warned = span(outcome.within.span * outcome.warn)
-    lines = [outcome.statement, f"SLA {outcome.within}, at risk after {warned}; accountable: {outcome.accountable}"]
+    lines = [outcome.statement, f"SLA {_promise(outcome.target)}; accountable: {outcome.accountable}"]
+    lines += [f"{one.name}: {_promise(one.target)}, from {one.since} to {one.until}" for one in unit.targets]
     yield from _element("Outcome", lines, width)
     yield from _element("Logic", [_rule(rule) for rule in unit.rules] or ["no exception rules"], width)
     yield from _steps(unit.steps, width)

@@ -45,7 +45,7 @@ class CaseView:
     @property
     def due(self) -> datetime | None:
         """When the outcome is due."""
-        return self.record.when(self.record.due) if self.record else None
+        return self.record.when(self.record.due) if self.record and self.record.due else None
 
 
 @dataclass(frozen=True, slots=True)

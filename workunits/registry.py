@@ -18,7 +18,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from workunits.core.errors import WorkUnitsError
-from workunits.core.spec import On, Rule, Step
+from workunits.core.spec import Between, Elapsed, On, Rule, Step, Target, as_target
 from workunits.core.unit import WorkUnit
 
 ENTRY_POINTS = "workunits.packages"
@@ -170,10 +170,10 @@ def describe(unit: type[WorkUnit]) -> dict[str, Any]:
         "outcome": {
             "statement": outcome.statement,
             "result": outcome.result.model_json_schema(),
-            "within_seconds": outcome.within.span.total_seconds(),
-            "warn": outcome.warn,
+            **_promise(outcome.target),
             "accountable": outcome.accountable,
-        },
+        }
+        | {f"target {between.name}": _between(between) for between in unit.targets},
         "logic": {"input": unit.case_type.model_json_schema(), "rules": [_rule(rule) for rule in unit.rules]},
         "structure": {"steps": [_step(step) for step in unit.steps]},
         "learning": {
@@ -190,7 +190,24 @@ def definition_hash(unit: type[WorkUnit]) -> str:
     return hashlib.sha256(json.dumps(describe(unit), sort_keys=True).encode()).hexdigest()[:12]
 
 
+def _between(promised: Between) -> dict[str, Any]:
+    return {"since": promised.since, "until": promised.until, **_promise(promised.target)}
+
+
+def _promise(target: Target) -> dict[str, Any]:
+    """A promise; what is not declared is left out."""
+    within = target.within
+    said: dict[str, Any] = {"within_seconds": within.span.total_seconds()} if isinstance(within, Elapsed) else {}
+    said |= {} if isinstance(within, Elapsed) else {"within": str(within), "calendar": target.calendar}
+    said["warn"] = target.warn
+    for name in ("goal", "pauses", "passed", "ladder"):
+        if getattr(target, name):
+            said[name] = str(getattr(target, name))
+    return said
+
+
 def _step(step: Step[Any, Any]) -> dict[str, Any]:
+    promised = {"start_by": step.start_by, "finish_by": step.finish_by}
     return {
         "name": step.name,
         "executor": step.kind,
@@ -205,6 +222,7 @@ def _step(step: Step[Any, Any]) -> dict[str, Any]:
         "attempts": None if step.kind == "human" else step.attempts,
         "inline": step.inline,
         "expires_seconds": step.expires.span.total_seconds() if step.expires else None,
+        **{name: _promise(as_target(given)) for name, given in promised.items() if given is not None},
     }
 
 

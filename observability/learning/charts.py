@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from observability.learning.selection import Closed
-from workunits.core.spec import Elapsed
+from workunits.core.spec import Budget, Elapsed
 
 _INK, _MUTED, _FILL, _LATE = "#1f2933", "#616e7c", "#3b6ea5", "#b3541e"
 _PARTS = {
@@ -41,18 +41,20 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def cycle_times(closed: Closed, budget: Elapsed) -> str:
+def cycle_times(closed: Closed, budget: Budget) -> str:
     """How long cases took, against the time that was promised; the longest twentieth shares the last bar."""
     times = closed["cycle_us"] / _HOUR
-    promised = budget.span / timedelta(hours=1)
-    end = max(float(np.quantile(times, 0.95)), promised) * 1.1 or 1.0
+    # Working time is no place on an axis of elapsed time.
+    promised = budget.span / timedelta(hours=1) if isinstance(budget, Elapsed) else None
+    end = max(float(np.quantile(times, 0.95)), promised or 0.0) * 1.1 or 1.0
     figure, axes = _axes(height=2.8)
     edges = np.linspace(0, end, _BINS + 1)
     counts, _ = np.histogram(np.minimum(times, end), edges)
-    colours = [_LATE if left >= promised else _FILL for left in edges[:-1]]
+    colours = [_LATE if promised is not None and left >= promised else _FILL for left in edges[:-1]]
     axes.bar(edges[:-1], counts, width=np.diff(edges) * 0.94, align="edge", color=colours)
-    axes.axvline(promised, color=_INK, linewidth=1.2)
-    axes.annotate(f" promised: {budget}", (promised, axes.get_ylim()[1]), va="top", fontsize=9)
+    if promised is not None:
+        axes.axvline(promised, color=_INK, linewidth=1.2)
+        axes.annotate(f" promised: {budget}", (promised, axes.get_ylim()[1]), va="top", fontsize=9)
     axes.set_xlabel("cycle time in hours; the last bar holds all that took longer")
     axes.set_ylabel("cases")
     return _svg(figure)

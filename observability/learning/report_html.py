@@ -55,7 +55,7 @@ def write_page(
     drawn = {}
     if len(closed):
         drawn = {
-            "Cycle time against the promise": charts.cycle_times(closed, unit.outcome.within),
+            "Cycle time against the promise": charts.cycle_times(closed, unit.outcome.target.within),
             "Where the time goes": charts.where_time_goes(report.figures.parts),
             "Week by week": charts.trend(closed),
         }

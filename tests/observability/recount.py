@@ -20,6 +20,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from tests.observability.recount_course import READINGS, Course, Raised
 from tests.observability.recount_history import OUTSIDE, History, attributes_of, kind_of
 from tests.observability.recount_people import Item, Span
+from workunits.core.spec import Elapsed
 from workunits.core.unit import WorkUnit
 
 PARTS = ("rework", "touch_human", "touch_machine", "retry", "external_wait", "off_hours", "queue", "idle")
@@ -65,7 +66,9 @@ def _case(course: Course, raised: Sequence[Raised]) -> Mapping[str, Any]:
     items, ours = course.items, [item for item in course.items if not item.step.external]
     pieces = list(_pieces(items, end))
     close, reason, result = _close(history.last)
-    due = course.unit.outcome.within.span // _ONE
+    promised = course.unit.outcome.target.within
+    assert isinstance(promised, Elapsed)
+    due = promised.span // _ONE
     accepted = history.note.get("accepted_at")
     ahead = max(0, (history.started - datetime.fromisoformat(accepted)) // _ONE) if accepted else 0
     human = sum(_length(item, end) for item in ours if item.human)

@@ -17,12 +17,15 @@ from temporalio.common import RawValue, SearchAttributePair, SearchAttributeUpda
 from temporalio.exceptions import ApplicationError, FailureError
 
 from .asking import EXPIRED, ask
+from .clock_acts import ClockActs
+from .clocks import promises
 from .ended import Ended
 from .errors import BadInput, BusinessException
 from .human import Desk
 from .lifecycle import Task
 from .machine import Room, Said, perform_machine_step
 from .opening import open_record
+from .pinning import Calendars
 from .record import (
     CHANGED_AT,
     DUE_AT,
@@ -41,6 +44,7 @@ from .sealed import MissingKeyError, holds_sealed
 from .sla import Clock
 from .spec import Close, I, O, On, OnFailure, Step
 from .strict_json import VALUE_LIMIT, read
+from .working import Pinned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +68,8 @@ class Carry(BaseModel):
     answers: dict[str, Said] = Field(default_factory=dict)
     """Votes that were given while their set is undecided."""
     record: Record
+    pinned: list[Pinned] = Field(default_factory=list)
+    """The calendars of its promises."""
 
 
 class Course:
@@ -97,7 +103,10 @@ class Course:
         self.desk = Desk(self.record, self._steps, self.now, (*unit.admins, unit.outcome.accountable))
         if carry:
             self.desk.tasks, self.desk.answers = carry.tasks, carry.answers
-        self._clock = Clock(self.record, self.desk, unit.outcome.warn)
+        promised = [*promises(unit.steps, unit.outcome.target, unit.targets)]
+        self._calendars = Calendars(promised, self.record.started, carry.pinned if carry else ())
+        self._clock = Clock(self.record, self.desk, promised, self._calendars)
+        self.desk.clocks = ClockActs(self.desk, self._clock, self._calendars, unit.outcome.accountable)
         self.check, self.take, self.hear = self.desk.check, self.desk.take, self.desk.hear
 
     # -- the case's time
@@ -120,7 +129,7 @@ class Course:
     @property
     def overdue(self) -> bool:
         """Whether the SLA's due time has passed, by times and not by timers."""
-        return self.end_of_task() > self.record.due
+        return self._clock.is_late(self.end_of_task())
 
     # -- from the first step to the close
 
@@ -136,7 +145,7 @@ class Course:
             misfit = self._misfit or BadInput("nothing was given", code="bad_body")
             return self._close("failed", "bad_input", why=str(misfit))
         clock = asyncio.create_task(self._clock.run())
-        work = asyncio.create_task(self._unit.work(self._case))
+        work = asyncio.create_task(self._calendars.before(self._unit.work(self._case)))
         self._performing.append(work)
         try:
             await self._until_done(work, clock)
@@ -202,7 +211,7 @@ class Course:
         self.record.quality = {name: float(of_result(result)) for name, of_result in measured if of_result}
         if not outcome.achieved(result):
             return self._close("not_achieved", "outcome_not_met", result=dumped)
-        return self._close("achieved_late" if self.end_of_task() > self.record.due else "achieved", None, result=dumped)
+        return self._close("achieved_late" if self.overdue else "achieved", None, result=dumped)
 
     def _close(self, close: Close, reason: str | None, *, result: Any = None, why: str = "") -> Closed:
         """Write the last of the record and hand over; a failed case fails its workflow too."""
@@ -329,10 +338,11 @@ class Course:
         """Upsert memo and search attributes, once per point; whether the whole record fitted."""
         self.desk.changed = False
         tasks = [task.model_dump(mode="json", exclude_defaults=True) for task in self.desk.open_tasks()]
+        self._clock.show()
         record = self.record.compact()
         fits = len(to_json(record)) <= (MEMO_HARD_LIMIT if self.record.close == "cancelled" else MEMO_LIMIT)
         if not fits:
-            for large in ("steps", "routes", "actions", "rungs", "ignored"):
+            for large in ("steps", "routes", "actions", "rungs", "entries", "clocks", "off", "ignored"):
                 record.pop(large, None)
             record["elsewhere"] = True
         workflow.upsert_memo({MEMO: {"record": record, "tasks": tasks}})
@@ -379,6 +389,7 @@ class Course:
             tasks=open_tasks,
             answers=self.desk.answers,
             record=self.record,
+            pinned=self._calendars.pinned,
         )
         if len(carry.model_dump_json().encode()) > CARRY_LIMIT:
             raise Ended("failed", "too_large", f"the case carries over {CARRY_LIMIT} bytes; pass data by reference")

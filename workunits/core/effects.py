@@ -32,6 +32,9 @@ def apply(task: Task, work: Work, action: Action, said: Any, at: Microseconds) -
     _keep_before(task, before)
     if action.action == "wait":
         task.waits_for, task.until = said.reason, said.until
+        work.waits_for.append(said.reason)
+    elif moved and task.state == "waiting" and task.waits_for:
+        work.waits_for.append(task.waits_for)  # it goes on after a hold
     elif task.state not in ("waiting", "suspended"):
         task.waits_for = task.until = None
     if isinstance(said, Escalate):
@@ -61,6 +64,21 @@ def resume(task: Task, work: Work, at: Microseconds) -> None:
     task.state, task.waits_for, task.until = "in_progress", None, None
     task.revision += 1
     work.since = at
+
+
+def rise(task: Task, work: Work, to: str, at: Microseconds, *, moved: bool) -> None:
+    """Take a task up the ladder: a further role may take it or, `moved`, only that role."""
+    task.level += 1
+    task.revision += 1
+    if not moved:
+        if to not in (task.role, *task.also):
+            task.also = [*task.also, to]
+        return
+    _hold_clocks(work, task.state, at)
+    task.state, task.waits_for, task.until, task.before = "ready", None, None, None
+    task.role, task.also, task.people = to, [], []
+    task.owner = task.delegator = None
+    work.claimed = work.by = work.acting_for = None
 
 
 def _target(task: Task, action: Action, said: Any) -> State:

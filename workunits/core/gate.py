@@ -18,7 +18,6 @@ from pydantic import BaseModel
 from .gate_code import is_in_place, names_in_code
 from .gate_facts import (
     Found,
-    budget,
     declares,
     fact,
     is_function,
@@ -32,16 +31,18 @@ from .gate_facts import (
 )
 from .gate_learning import learning_doubts, learning_problems
 from .gate_logic import rule_problems, step_problems
+from .gate_promise import between_problems, promise
 from .gate_words import statement_doubts
 from .gate_workflow import clues
 from .personal import personal_fields
-from .spec import UNSTATED, Learning, Outcome, Step
+from .spec import UNSTATED, Learning, Outcome, Step, Target
 
 Element = Literal["definition", "outcome", "logic", "structure", "learning"]
 ELEMENTS: tuple[Element, ...] = ("outcome", "logic", "structure", "learning")
 
 UNIT_NAME = re.compile(r"[a-z][a-z0-9_]{1,59}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+_WARN = 0.75
 _PROCEDURE = "Write the procedure: async def work(self, case: Case) -> Result"
 
 
@@ -152,11 +153,13 @@ def _outcome_problems(outcome: Outcome[Any]) -> Iterator[Found]:
         yield "achieved", "the predicate is async, so it would always count as true", predicate
     elif not _takes_one(outcome.achieved):
         yield "achieved", "the predicate does not take the result alone", predicate
-    yield from budget("within", outcome.within, "no SLA", "elapsed(hours=24)")
+    yield from promise("within", outcome.within, "no SLA")
     if not is_role(outcome.accountable):
         remedy = 'Name the one role that answers for it: accountable="head of onboarding"'
         yield "accountable", "no accountable role", remedy
-    if not is_number(outcome.warn) or not 0 < outcome.warn < 1:
+    if isinstance(outcome.within, Target) and outcome.warn != _WARN:
+        yield "warn", "the target says when it counts as at risk", "Write it there: Target(..., warn=0.5)"
+    elif not is_number(outcome.warn) or not 0 < outcome.warn < 1:
         yield "warn", "it is no fraction of the budget", "Write a number between 0 and 1, such as 0.75"
     if not is_text(outcome.statement):
         remedy = 'Say the result in one sentence: "The request is decided within 24 hours."'
@@ -199,6 +202,10 @@ def _structure(cls: type[Any]) -> Iterator[Problem]:
         remedy = "Declare who or what performs each step: automated(...), ai(...), human(..., role=...)"
         yield Problem("structure", "steps", "no declared step, so no human/machine boundary, can be found", remedy)
     yield from _problems("structure", step_problems(steps))
+    targets = fact(cls, "targets")
+    by_name = {str(step.name): step for step in steps}
+    taken = {"unit", "case", *by_name}
+    yield from _problems("outcome", between_problems(() if targets is None else targets, by_name, taken))
 
 
 def _learning(cls: type[Any]) -> Iterator[Problem]:

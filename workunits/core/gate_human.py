@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .gate_facts import count, members, name_of
+from .gate_promise import promise, silence_problems
 from .spec import Step, Votes
 
 _MOST_VOTES = 20
@@ -14,6 +15,10 @@ _MOST_VOTES = 20
 def human_problems(step: Step[Any, Any]) -> Iterator[tuple[str, str, str]]:
     """What a person's step leaves undecided, as (field, what, remedy)."""
     yield from _expiry(step)
+    for field in ("start_by", "finish_by"):
+        if getattr(step, field) is not None:
+            yield from promise(field, getattr(step, field))
+    yield from silence_problems(step)
     yield from _votes(step)
     for other in members(step.excludes) or ():
         if not isinstance(other, Step) or other.kind != "human" or other is step:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from .gate_facts import is_text
-from .spec import Elapsed, Outcome
+from .spec import Elapsed, Outcome, Target
 
 _KEEP = 'or keep it and say why: worded_on_purpose="..."'
 _ACTIVITY = re.compile(
@@ -43,16 +43,13 @@ def statement_doubts(outcome: Outcome[Any]) -> Iterator[tuple[str, str]]:
             "it describes an activity, not a result",
             f'Say what is true when it is done ("The claim is settled within 5 days."), {_KEEP}',
         )
-    within = outcome.within if _is_budget(outcome.within) else None
+    promised = outcome.within.within if isinstance(outcome.within, Target) else outcome.within
+    within = promised if isinstance(promised, Elapsed) and isinstance(promised.span, timedelta) else None
     if not _TIME_BOUND.search(statement):
         yield "it has no time bound", f'Say by when ("... within {within or "2 days"}"), {_KEEP}'
     figures = list(_FIGURE.finditer(statement))
     if within and len(figures) == 1 and _span(figures[0][2], figures[0][3]) != within.span:
         yield f"it promises {figures[0][1]}, and the SLA is {within}", f"Let both say the same, {_KEEP}"
-
-
-def _is_budget(given: object) -> bool:
-    return isinstance(given, Elapsed) and isinstance(given.span, timedelta)
 
 
 def _span(number: str, unit: str) -> timedelta:

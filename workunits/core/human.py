@@ -18,6 +18,7 @@ from temporalio.exceptions import ApplicationError
 
 from . import effects
 from .bodies import read_body
+from .clock_acts import ACTS, ClockActs
 from .errors import BadInput, Refused
 from .lifecycle import Action, Task, judge
 from .machine import Said
@@ -63,6 +64,8 @@ class Desk:
         self.record = record
         self.tasks: dict[str, Task] = {}
         self.questions = Questions(steps)
+        self.clocks: ClockActs | None = None
+        """What may be done to the case's clocks."""
         self.answers: dict[str, Said] = {}
         """Task id -> what came of it, until the case has taken it."""
         self.changed = False
@@ -75,7 +78,8 @@ class Desk:
         """When a task last ended, and when that counts: at the sender's time, or when an expiry was due."""
         self._steps = steps
         self._now = now
-        self._admins = admins
+        self.admins = frozenset(admins)
+        """Roles that administrate the unit's tasks and stop its clocks."""
         self._acted = {acted.id: acted for acted in record.actions}
 
     # -- tasks
@@ -105,19 +109,19 @@ class Desk:
     def expire(self, task: Task) -> None:
         """End a task that nobody answered, at the time when it was due."""
         due = task.expires or self._now()
-        effects.end(task, self._work(task), "expired", self.record.offset(due))
+        effects.end(task, self.work_of(task), "expired", self.record.offset(due))
         self._count_as(due)
         self.changed = True
 
     def resume(self, task: Task) -> None:
         """End a wait whose time is up, at the time when it was."""
-        effects.resume(task, self._work(task), self.record.offset(task.until or self._now()))
+        effects.resume(task, self.work_of(task), self.record.offset(task.until or self._now()))
         self.changed = True
 
     def cancel(self, at: Microseconds, tasks: Collection[Task] | None = None) -> None:
         """End tasks that nobody needs any more: all open ones, when the case is over."""
         for task in self.open_tasks() if tasks is None else tasks:
-            effects.end(task, self._work(task), "cancelled", at)
+            effects.end(task, self.work_of(task), "cancelled", at)
             self.changed = True
 
     def open_tasks(self) -> list[Task]:
@@ -140,7 +144,8 @@ class Desk:
             names = {name for work in performed for name in (work.by, work.acting_for) if name}
             task.excluded = sorted(names)
 
-    def _work(self, task: Task) -> Work:
+    def work_of(self, task: Task) -> Work:
+        """The record of the work on a task."""
         return next(work for work in self.record.steps if work.key == _key(task))
 
     def _count_as(self, moment: datetime) -> None:
@@ -210,10 +215,12 @@ class Desk:
                 if before.hash != print_:
                     raise Refused("action_id_reused", "the same action id came before with other content")
                 return action, print_, None
+            if action.action in ACTS and self.clocks:
+                return action, print_, self.clocks.judge(action, self.record.offset(self._now()))
             task = self.tasks.get(action.task_id)
             if task is None:
                 raise self._unknown(action.task_id)
-            judge(task, action, self._now(), admins=self._admins, initiator=self.record.started_by)
+            judge(task, action, self._now(), admins=self.admins, initiator=self.record.started_by)
             return action, print_, read_body(self._steps[task.step], task, action)
         except BadInput as error:
             raise ApplicationError(str(error), {"field": error.field}, type=error.code, non_retryable=True) from None
@@ -232,16 +239,25 @@ class Desk:
         before = self._acted.get(action.action_id)
         if before:
             return {"task_id": f"{self.record.case}/{before.task}", "state": before.state, "revision": before.revision}
+        if action.action in ACTS and self.clocks:
+            now = self.record.offset(self._now())
+            return self._note(action, print_, said, now, self.clocks.enter(action, said, now))
         task = self.tasks[action.task_id]
         counts = task.clip(action.sent_at, self._now())
-        work = self._work(task)
+        work = self.work_of(task)
         if effects.apply(task, work, action, said, self.record.offset(counts)):
             self._settle(task, action, said, counts)
+        return self._note(action, print_, said, self.record.offset(counts), (task.state, task.revision))
+
+    def _note(
+        self, action: Action, print_: str, said: Any, at: Microseconds, stands: tuple[str, int]
+    ) -> dict[str, Any]:
+        """Write an accepted action on the record; its answer."""
         acted = Acted(
-            at=self.record.offset(counts),
+            at=at,
             id=action.action_id,
             hash=print_,
-            task=work.key,
+            task=action.task_id.rpartition("/")[2],
             action=action.action,
             by=action.actor,
             acting_for=action.acting_for,
@@ -250,13 +266,13 @@ class Desk:
             said={}
             if action.action == "complete" or said is None
             else said.model_dump(mode="json", exclude_defaults=True),
-            state=task.state,
-            revision=task.revision,
+            state=stands[0],
+            revision=stands[1],
         )
         self.record.actions.append(acted)
         self._acted[acted.id] = acted
         self.changed = True
-        return {"task_id": task.id, "state": task.state, "revision": task.revision}
+        return {"task_id": action.task_id, "state": acted.state, "revision": acted.revision}
 
     def _settle(self, task: Task, action: Action, said: Any, counts: datetime) -> None:
         """Keep what came of a task that ended by an action, for the case to go on with."""
@@ -296,11 +312,3 @@ def fingerprint(action: Action) -> str:
 
 def _key(task: Task) -> str:
     return task.id.rpartition("/")[2]
-
-
-def _said(action: Action, said: Any) -> dict[str, Any]:
-    """What an action says beside an answer: answers go to the unit, and are not for the record."""
-    if said is None or action.action == "complete":
-        return {}
-    told: dict[str, Any] = said.model_dump(mode="json", exclude_defaults=True)
-    return told

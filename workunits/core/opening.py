@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 from temporalio import workflow
 
+from .promise import Elapsed
 from .record import START_MEMO, Record, StartNote
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def open_record(unit: WorkUnit, case: BaseModel | None) -> Record:
     note = _start_note()
     started = info.workflow_start_time + timedelta(seconds=note.delay)
     key = getattr(case, unit.key) if case and unit.key else note.key
+    within = unit.outcome.target.within
     segment = unit.learning.segment(case) if case and unit.learning.segment else None
     return Record(
         unit=unit.unit_name,
@@ -36,7 +38,7 @@ def open_record(unit: WorkUnit, case: BaseModel | None) -> Record:
         case=info.workflow_id,
         key=str(key or ""),
         started=started,
-        due=unit.outcome.within.span // timedelta(microseconds=1),
+        due=within.span // timedelta(microseconds=1) if isinstance(within, Elapsed) else 0,
         accepted_at=note.accepted_at,
         started_by=note.by,
         facts={name: _fact(getattr(case, name)) for name in unit.facts} if case else {},

@@ -81,6 +81,8 @@ class Work(_Part):
     """Work that began and goes on; or the wait or hold, when the task is waiting or suspended."""
     waits: list[Interval] = Field(default_factory=list)
     """Intervals in which its owner waited for someone outside."""
+    waits_for: list[str] = Field(default_factory=list)
+    """For whom: the reasons of the waits, of the one that goes on last."""
     held: list[Interval] = Field(default_factory=list)
     """Intervals in which it was suspended."""
     now: Literal["waiting", "suspended"] | None = None
@@ -150,11 +152,56 @@ class Ignored(_Part):
 
 
 class Rung(_Part):
-    """A fired rung of the SLA clock: `at` is when it fired, `due` when it was due."""
+    """A fired rung of a clock: `at` is when it fired, `due` when it was due."""
 
-    rung: Literal["warn", "deadline", "withdrawn", "expiry", "resume"]
+    rung: Literal["goal", "warn", "deadline", "passed", "withdrawn", "expiry", "resume"]
     due: Microseconds
     at: Microseconds
+    task: str | None = None
+    """The task that expired, or whose wait ended."""
+    clock: str = "unit"
+    """The clock whose rung it is."""
+    generation: int = 1
+    """Of the clock: it counts how often it was armed."""
+    number: int = 0
+    """Of `passed`: which of its reminders."""
+    of: Literal["goal", "warn", "deadline", "passed"] = "deadline"
+    """Of `withdrawn`: which rung."""
+    reached: list[str] = Field(default_factory=list)
+    """Whom the ladder told, or gave the tasks to."""
+
+
+class ClockEntry(_Part):
+    """What someone did to a clock, and why."""
+
+    at: Microseconds
+    clock: str
+    entry: Literal["pause", "resume", "adjust", "void", "reproject"]
+    by: str
+    acting_for: str | None = None
+    reason: str
+    evidence: str = ""
+    amount: Microseconds = 0
+    """Of `adjust`: what the budget is longer by."""
+
+
+class ClockFacts(_Part):
+    """How a clock stands: written for those who read the record without the calendar."""
+
+    clock: str
+    name: str
+    """The promise: `unit`, `decide.finish_by`."""
+    started: Microseconds
+    budget: Microseconds
+    consumed: Microseconds
+    paused: Microseconds = 0
+    due: Microseconds | None = None
+    stopped: Microseconds | None = None
+    breached: Microseconds | None = None
+    state: Literal["running", "paused", "stopped", "void"] = "running"
+    generation: int = 1
+    calendar: str = ""
+    """`<name>@<version>`."""
     task: str | None = None
 
 
@@ -188,6 +235,14 @@ class Record(_Part):
     routes: list[Routed] = Field(default_factory=list)
     actions: list[Acted] = Field(default_factory=list)
     rungs: list[Rung] = Field(default_factory=list)
+    entries: list[ClockEntry] = Field(default_factory=list)
+    """What people did to the clocks."""
+    clocks: list[ClockFacts] = Field(default_factory=list)
+    """How the clocks stand; empty where the only one is the unit's, in elapsed time, and nothing was done to it."""
+    voided: Microseconds | None = None
+    """When the promise was declared void."""
+    off: list[Interval] = Field(default_factory=list)
+    """At the close, where the promise is in working time: what was outside of it."""
     ignored: list[Ignored] = Field(default_factory=list)
     """The first 50."""
     ignored_count: int = 0
@@ -211,6 +266,8 @@ class Record(_Part):
         `running` while that is open; `void` when the case ended in time but without an outcome: it was cancelled,
         expired or failed, and counts as neither met nor breached.
         """
+        if self.voided is not None:
+            return "void"
         if self.breached is not None:
             return "breached"
         if self.close is None:

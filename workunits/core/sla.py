@@ -1,20 +1,27 @@
-"""The clock of a case: the SLA's rungs and the expiries of its tasks, on one live timer.
+"""The clock of a case: the rungs of its promises and the expiries of its tasks, on one live timer.
 
 Only the next due rung is armed. A rung carries the time when it was due, not the time when it fired, so an
-outage cannot move a breach; and an answer that was sent in time takes a breach back at the close.
+outage cannot move a breach; and an answer that was sent in time takes a breach back.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from temporalio import workflow
 
+from . import ladder
+from .clocks import UNIT, Promised, Reading, clocks_of, is_plain
 from .lifecycle import Task
-from .record import Record, Rung
+from .pinning import Calendars
+from .record import ClockFacts, Microseconds, Record, Rung
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from .human import Desk
 
 
@@ -22,34 +29,53 @@ class Due(NamedTuple):
     """A rung that has not fired."""
 
     at: datetime
-    rung: Literal["warn", "deadline", "expiry", "resume"]
+    rung: Literal["goal", "warn", "deadline", "passed", "expiry", "resume", "horizon"]
     task: Task | None = None
+    reading: Reading | None = None
+    number: int = 0
 
 
 class Clock:
     """Fires each rung once, at its due time or as soon after it as a worker is up."""
 
-    def __init__(self, record: Record, desk: Desk, warn: float) -> None:
+    def __init__(self, record: Record, desk: Desk, promised: Sequence[Promised], calendars: Calendars) -> None:
         """Watch a case.
 
         Args:
-            record: Has the due time; gets the fired rungs.
+            record: Has what happened; gets the fired rungs.
             desk: Has the tasks that may expire.
-            warn: Fraction of the budget.
+            promised: What the unit promises, the outcome first.
+            calendars: Of the promises in working time.
         """
         self._record = record
         self._desk = desk
-        self._warn_at = int(record.due * warn)
+        self._promised = promised
+        self._calendars = calendars
+        # Almost every case has one promise, in elapsed time: its clock is read once.
+        self._plain = [*clocks_of(promised[0], record, {})] if is_plain(promised) else None
+
+    # -- what is due
+
+    def readings(self) -> list[Reading]:
+        """All clocks that have started."""
+        if self._plain is not None and not self._record.entries:
+            return self._plain
+        return [
+            reading
+            for promised in self._promised
+            for reading in clocks_of(promised, self._record, self._calendars.known)
+        ]
 
     def pending(self) -> list[Due]:
         """The rungs that have not fired, soonest first."""
         record = self._record
         rungs = [Due(t.expires, "expiry", t) for t in self._desk.open_tasks() if t.expires]
         rungs += [Due(t.until, "resume", t) for t in self._desk.open_tasks() if t.until and t.state == "waiting"]
-        if record.warned is None:
-            rungs.append(Due(record.when(self._warn_at), "warn"))
-        if record.breached is None:
-            rungs.append(Due(record.when(record.due), "deadline"))
+        for reading in self.readings():
+            rungs += [Due(record.when(at), rung, None, reading, number) for at, rung, number in _rungs(reading, record)]
+        horizon = self._calendars.horizon()
+        if horizon is not None:
+            rungs.append(Due(record.when(horizon), "horizon"))
         return sorted(rungs, key=lambda due: due.at)
 
     async def run(self) -> None:
@@ -64,11 +90,20 @@ class Clock:
             if left and await self._overtaken(nearest, left):
                 continue
             for due in self.pending():
-                if due.at <= workflow.now():
-                    self._fire(due)
+                if due.at > workflow.now():
+                    break
+                if due.rung == "horizon":
+                    changed = await self._calendars.look_further()
+                    self.rearm(lambda reading: reading.promised.target.calendar in changed)  # noqa: B023 - called at once
+                    self._desk.changed = True
+                    break
+                self._fire(due)
 
     async def _overtaken(self, nearest: Due, left: timedelta) -> bool:
-        """Wait for a rung; true when an earlier one came up meanwhile."""
+        """Wait for a rung; true when an earlier one came up meanwhile.
+
+        One that moved away, because its clock was stopped, wakes the case all the same, and nothing fires.
+        """
 
         def earlier() -> bool:
             pending = self.pending()
@@ -80,32 +115,169 @@ class Clock:
             return False
         return True
 
-    def _fire(self, due: Due) -> None:
-        record, at = self._record, self._record.offset(due.at)
-        if due.rung == "warn":
-            record.warned = at
-        elif due.rung == "deadline":
-            record.breached = at
-        elif due.rung == "resume" and due.task:
-            self._desk.resume(due.task)
-        elif due.task:
-            self._desk.expire(due.task)
-        task = due.task.id.rpartition("/")[2] if due.task else None
-        record.rungs.append(Rung(rung=due.rung, due=at, at=record.offset(workflow.now()), task=task))
-        self._desk.changed = True
+    # -- what fires
 
-    def settle(self, closed: int) -> None:
+    def _fire(self, due: Due) -> None:
+        record, at, now = self._record, self._record.offset(due.at), self._record.offset(workflow.now())
+        self._desk.changed = True
+        if due.task:
+            if due.rung == "resume":
+                self._desk.resume(due.task)
+            else:
+                self._desk.expire(due.task)
+            task = due.task.id.rpartition("/")[2]
+            record.rungs.append(Rung(rung=due.rung, due=at, at=now, task=task))  # type: ignore[arg-type]
+            return
+        assert due.reading is not None  # noqa: S101 - a rung is a task's or a clock's
+        reading = due.reading
+        if reading.key == UNIT:
+            self._mark(due.rung, at)
+        target = reading.promised.target
+        reached = ladder.climb(self._desk, target.ladder, (due.rung, due.number), reading.task, now)
+        record.rungs.append(
+            Rung(
+                rung=due.rung,  # type: ignore[arg-type]
+                due=at,
+                at=now,
+                clock=reading.key,
+                generation=reading.generation(now),
+                number=due.number,
+                reached=reached,
+            )
+        )
+
+    def _mark(self, rung: str, at: Microseconds | None) -> None:
+        """Note a rung of the unit's own promise."""
+        if rung == "warn":
+            self._record.warned = at
+        elif rung == "deadline":
+            self._record.breached = at
+
+    def rearm(self, concerned: Callable[[Reading], bool]) -> None:
+        """After an adjustment: what has fired and now lies ahead is withdrawn, and may fire again."""
+        now = self._record.offset(workflow.now())
+        for reading in filter(concerned, self.readings()):
+            self._withdraw(reading, now, after=now)
+
+    def _withdraw(self, reading: Reading, now: Microseconds, *, after: Microseconds) -> None:
+        """Take back what fired although it is due only after some moment."""
+        fired = _fired(reading.key, self._record)
+        for at, rung, number in _thresholds(reading):
+            if fired[rung] > (number - 1 if number else 0) and at > after:
+                self._record.rungs.append(Rung(rung="withdrawn", due=at, at=now, clock=reading.key, of=rung))
+                if reading.key == UNIT:
+                    self._mark(rung, None)
+
+    # -- how the promises stand
+
+    def is_late(self, at: Microseconds) -> bool:
+        """Whether the outcome's promise is broken by then, by times and not by timers."""
+        return next((reading.is_late(at) for reading in self.readings() if reading.key == UNIT), False)
+
+    def due(self) -> Microseconds | None:
+        """When the outcome is due; None while nobody knows."""
+        return next((reading.due for reading in self.readings() if reading.key == UNIT), None)
+
+    def show(self) -> None:
+        """Write on the record how the clocks stand."""
+        record = self._record
+        if self._plain is not None and not record.entries:
+            return
+        now = record.closed if record.closed is not None else record.offset(workflow.now())
+        readings = self.readings()
+        for reading in readings:
+            if reading.key != UNIT and reading.stopped is not None:
+                self._judge_stopped(reading, reading.stopped)
+        record.clocks = [_facts(reading, record, now, self._calendars.label(reading)) for reading in readings]
+        record.due = self.due() or record.due
+
+    def _judge_stopped(self, reading: Reading, stopped: Microseconds) -> None:
+        """State a breach by times alone, whichever of timer and answer came first."""
+        now, late = self._record.offset(workflow.now()), reading.is_late(stopped)
+        broken = bool(_fired(reading.key, self._record)["deadline"])
+        due = reading.due
+        if late and not broken and due is not None:
+            self._record.rungs.append(Rung(rung="deadline", due=due, at=now, clock=reading.key))
+        elif broken and not late and due is not None:
+            self._record.rungs.append(Rung(rung="withdrawn", due=due, at=now, clock=reading.key))
+
+    def settle(self, closed: Microseconds) -> None:
         """At the close, state the breach by times alone, whichever of timer and answer came first."""
         record, now = self._record, self._record.offset(workflow.now())
         # What fires in the very task that closes the case was due after it, and nobody has seen it.
         record.rungs = [rung for rung in record.rungs if rung.due <= closed or rung.at < now]
         if record.warned is not None and record.warned > closed:
             record.warned = None
-        late = closed > record.due
+        late, due = self.is_late(closed), self.due()
+        record.due = due if due is not None else record.due
         if late and record.breached is None:
             record.breached = record.due
             record.rungs.append(Rung(rung="deadline", due=record.due, at=closed))
         elif not late and record.breached is not None:
             record.breached = None
-            if any(rung.rung == "deadline" for rung in record.rungs):
+            if any(rung.rung == "deadline" and rung.clock == UNIT for rung in record.rungs):
                 record.rungs.append(Rung(rung="withdrawn", due=record.due, at=now))
+        record.off = self._calendars.off(self._promised[0].target.calendar, closed)
+
+
+def _thresholds(reading: Reading) -> Iterator[tuple[Microseconds, Literal["goal", "warn", "deadline", "passed"], int]]:
+    """When each rung of a clock is due, as far as the calendar reaches; of reminders, which one."""
+    target = reading.promised.target
+    if target.goal is not None and (at := reading.when(int(reading.budget * target.goal))) is not None:
+        yield at, "goal", 0
+    if (at := reading.when(int(reading.budget * target.warn))) is not None:
+        yield at, "warn", 0
+    due = reading.due
+    if due is None:
+        return
+    yield due, "deadline", 0
+    if target.passed:
+        every = target.passed.every.span // timedelta(microseconds=1)
+        yield from ((due + number * every, "passed", number) for number in range(1, target.passed.at_most + 1))
+
+
+def _rungs(
+    reading: Reading, record: Record
+) -> list[tuple[Microseconds, Literal["goal", "warn", "deadline", "passed"], int]]:
+    """The rungs of a clock that are still to come."""
+    if reading.stopped is not None or reading.voided is not None:
+        return []
+    fired = _fired(reading.key, record)
+    return [
+        (at, rung, number)
+        for at, rung, number in _thresholds(reading)
+        if (number > fired[rung] if number else not fired[rung])
+    ]
+
+
+def _fired(key: str, record: Record) -> Counter[str]:
+    """How often each rung of a clock has fired, without those that were taken back."""
+    fired: Counter[str] = Counter()
+    for rung in record.rungs:
+        if rung.clock == key and rung.task is None:
+            if rung.rung == "withdrawn":
+                fired[rung.of] = 0
+            else:
+                fired[rung.rung] += 1
+    return fired
+
+
+def _facts(reading: Reading, record: Record, now: Microseconds, calendar: str) -> ClockFacts:
+    stopped = reading.stopped
+    until = now if stopped is None else stopped
+    late = reading.is_late(until)
+    return ClockFacts(
+        clock=reading.key,
+        name=reading.promised.name,
+        started=reading.started,
+        budget=reading.budget,
+        consumed=reading.consumed(until),
+        paused=reading.paused(until),
+        due=reading.due,
+        stopped=stopped,
+        breached=reading.due if late or (stopped is None and _fired(reading.key, record)["deadline"]) else None,
+        state=reading.state(now),
+        generation=reading.generation(now),
+        calendar=calendar,
+        task=reading.task,
+    )

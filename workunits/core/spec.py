@@ -14,6 +14,18 @@ from typing import Any, Generic, Literal, TypeVar, get_args
 from pydantic import BaseModel
 
 from .errors import BusinessException
+from .promise import Between as Between
+from .promise import Budget as Budget
+from .promise import Elapsed as Elapsed
+from .promise import Passed as Passed
+from .promise import Pause as Pause
+from .promise import Rise as Rise
+from .promise import Target as Target
+from .promise import Urgency as Urgency
+from .promise import as_target as as_target
+from .promise import elapsed as elapsed
+from .promise import working_days as working_days
+from .promise import working_hours as working_hours
 
 I = TypeVar("I", bound=BaseModel)
 O = TypeVar("O", bound=BaseModel)
@@ -29,26 +41,6 @@ UNSTATED: Any = None
 Close = Literal["achieved", "achieved_late", "not_achieved", "expired", "cancelled", "failed"]
 """How a case closes (semantics: a passed deadline is a fact of its own, never folded into a "no")."""
 CLOSES: tuple[str, ...] = get_args(Close)
-
-
-@dataclass(frozen=True, slots=True)
-class Elapsed:
-    """A time budget on the wall clock, nights and weekends included."""
-
-    span: timedelta
-
-    def __str__(self) -> str:
-        """Say it as people do: `24 h`, `7 d`, `90 s`."""
-        seconds = self.span.total_seconds()
-        for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-            if seconds and seconds % size == 0 and (unit != "d" or seconds > size):
-                return f"{seconds / size:g} {unit}"
-        return f"{seconds:g} s"
-
-
-def elapsed(*, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> Elapsed:
-    """Declare a budget in elapsed time: `elapsed(hours=24)`."""
-    return Elapsed(timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +67,21 @@ class Outcome(Generic[R]):
     """One sentence in business terms, with its time bound."""
     achieved: Callable[[R], bool] = UNSTATED
     """Says from the result alone whether the outcome is achieved. Pure."""
-    within: Elapsed = UNSTATED
-    """The SLA's budget, counted from the case's start."""
+    within: Budget | Target = UNSTATED
+    """The SLA's budget, counted from the case's start: `elapsed(hours=24)`; or a whole `Target`."""
     accountable: str = ""
     """The one role that answers for the outcome."""
     warn: float = 0.75
-    """The fraction of the budget at which a case counts as at risk, between 0 and 1."""
+    """The fraction of the budget at which a case counts as at risk, between 0 and 1; a `Target` has its own."""
     quality: tuple[Quality[R], ...] = ()
     """What else makes an outcome a good one, at the close or days later."""
     worded_on_purpose: str = ""
     """Why the statement stands although `check` reads it as an activity or misses its time bound."""
+
+    @property
+    def target(self) -> Target:
+        """The promise in full."""
+        return as_target(self.within, self.warn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +94,16 @@ class Votes:
     """So many equal answers decide, at once; the others are then asked no more."""
     on: Callable[[Any], Any] = lambda answer: answer.model_dump(mode="json")
     """What of an answer counts as the vote; the whole answer when omitted. Pure."""
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceApproves:
+    """An answer by default that grants something: only where governance has said so, and it can be taken back."""
+
+    governance: str
+    """Who allowed it, and where that is written: "policy 7.2, signed by the head of credit"."""
+    undone_by: str
+    """How what was granted is taken back: "the limit is lowered again within a day"."""
 
 
 @dataclass(frozen=True)
@@ -124,12 +131,20 @@ class Step(Generic[I, O]):
     """Machine steps: how often the platform tries before the step has failed for good."""
     inline: bool = False
     """Automated steps under 2 s: runs as a local activity, which is cheaper; people's actions wait meanwhile."""
+    start_by: Budget | Target | None = None
+    """Human steps: how soon work on it begins, from when it is ready."""
+    finish_by: Budget | Target | None = None
+    """Human steps: how soon it is done, from when it is ready."""
     expires: Elapsed | None = None
     """Human steps: unanswered for this long, the task expires; then the case closes as `expired`, unless:"""
     instead: Step[I, O] | None = None
     """another step takes over; or"""
     by_default: O | None = field(default=None, hash=False)
     """this is the answer: it must be the safe one, for silence is never an approval."""
+    grants: Callable[[Any], bool] | None = None
+    """Says whether an answer grants something: what nobody said must not. Pure."""
+    silence_approves: SilenceApproves | None = None
+    """States that `by_default` grants something after all, and on whose word."""
     excludes: tuple[Step[Any, Any], ...] = ()
     """Whoever performed one of these steps of the case may not perform this one (four eyes)."""
     votes: Votes | None = None
@@ -213,9 +228,13 @@ def human(
     decides: bool = True,
     external: bool = False,
     raises: tuple[type[BusinessException], ...] = (),
+    start_by: Budget | Target | None = None,
+    finish_by: Budget | Target | None = None,
     expires: Elapsed | None = None,
     instead: Step[I, O] | None = None,
     by_default: O | None = None,
+    grants: Callable[[Any], bool] | None = None,
+    silence_approves: SilenceApproves | None = None,
     excludes: tuple[Step[Any, Any], ...] = (),
     votes: Votes | None = None,
     waits: tuple[str, ...] = (),
@@ -238,9 +257,13 @@ def human(
         decides=decides,
         accountable=accountable,
         raises=raises,
+        start_by=start_by,
+        finish_by=finish_by,
         expires=expires,
         instead=instead,
         by_default=by_default,
+        grants=grants,
+        silence_approves=silence_approves,
         excludes=excludes,
         votes=votes,
         waits=waits,

@@ -16,7 +16,7 @@ from .course import Course
 from .errors import DefinitionError
 from .gate import examine
 from .record import Closed
-from .spec import I, Learning, O, Outcome, Rule, Step
+from .spec import Between, I, Learning, O, Outcome, Rule, Step
 
 _PARAMETERS = [
     inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)
@@ -62,6 +62,8 @@ class WorkUnit:
     outcome: ClassVar[Outcome[Any]]
     learning: ClassVar[Learning]
     rules: ClassVar[tuple[Rule, ...]] = ()
+    targets: ClassVar[tuple[Between, ...]] = ()
+    """Further promises: between two named events of a case."""
     facts: ClassVar[tuple[str, ...]] = ()
     """Fields of the case by which cases are segmented; they are stored in clear: no personal data."""
     admins: ClassVar[tuple[str, ...]] = ()
