@@ -79,7 +79,7 @@ def act(ctx: typer.Context, wanted: Act, *, json: bool) -> None:
                 "action": wanted.action,
                 "action_id": id_,
                 "task_id": found.id,
-                "revision": wanted.by.revision or (found.task.revision if found.task else 1),
+                "revision": wanted.by.revision or found.revision,
                 "actor": who,
                 "roles": list(as_.roles),
                 "acting_for": wanted.by.acting_for,

@@ -25,6 +25,7 @@ from workers.commands import (
     notify,
     replay,
     runtime,
+    sla,
     tasks,
 )
 from workers.commands.report import report as report_command
@@ -63,6 +64,7 @@ app.command()(design.check)
 app.command()(design.init)
 app.command()(replay.replay)
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(sla.app, name="sla")
 app.command()(ledger.follow)
 app.command()(inbox.inbox)
 app.command()(notify.notify)

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from workers.console import Exit, fail
 from workunits.cases import CaseView
 from workunits.client import Cases, UnknownCaseError
+from workunits.core.clock_acts import PREFIX
 from workunits.core.lifecycle import Task
 from workunits.core.spec import Step
 
@@ -34,11 +35,21 @@ class TaskName:
     """None when it is not open, or there is none."""
     step: Step[Any, Any] | None
     """None when no human step of the unit has that name."""
+    accountable: str = ""
+    """Of a clock: the role that answers for the outcome."""
 
     @property
     def role(self) -> str:
         """The role that it is for; empty when nobody knows."""
-        return self.task.role if self.task else self.step.role if self.step else ""
+        return self.task.role if self.task else self.step.role if self.step else self.accountable
+
+    @property
+    def revision(self) -> int:
+        """The present revision: of the task, or of the clock."""
+        if self.task:
+            return self.task.revision
+        clock = self.id.rpartition("/")[2].removeprefix(PREFIX)
+        return 1 + sum(entry.clock == clock for entry in self.view.record.entries) if self.view.record else 1
 
 
 async def find_case(cases: Cases, name: str) -> CaseView:
@@ -76,7 +87,8 @@ async def find_task(cases: Cases, name: str) -> TaskName:
     step_name = task.step if task else _AGAIN.sub("", key)
     steps = cases.catalog.get(view.unit).steps
     step = next((step for step in steps if step.name == step_name and step.kind == "human"), None)
-    return TaskName(task_id, view, task, step)
+    accountable = cases.catalog.get(view.unit).outcome.accountable if key.startswith(PREFIX) else ""
+    return TaskName(task_id, view, task, step, accountable)
 
 
 def actor(given: str) -> str:

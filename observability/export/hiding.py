@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from observability.export.reading import CaseFile, Row
-from observability.ledger.forgetting import NAMED
+from observability.ledger.forgetting import CLOCK_TOLD, NAMED
 from workunits.core.personal import personal_fields, without_personal
 from workunits.core.unit import WorkUnit
 
@@ -17,6 +17,7 @@ WRITTEN: Mapping[str, tuple[str, ...]] = {
     "cases": ("why", "cancelled_by"),
     "evidence": ("source",),
     "corrections": ("why",),
+    "clock_entries": CLOCK_TOLD,
 }
 """Where they hold what people wrote."""
 

@@ -16,15 +16,15 @@ from typing import Any
 from sqlalchemy import Connection, Table, delete, or_, select, update
 
 from observability.ledger.auditing import note_audit
-from observability.ledger.forgetting import NAMED, Forgetting, Kind, remember_to_forget, take_over
+from observability.ledger.forgetting import CLOCK_TOLD, NAMED, Forgetting, Kind, remember_to_forget, take_over
 from observability.ledger.keeping import corrections, dead_letters, evidence, forgotten, inputs
 from observability.ledger.store import Ledger
-from observability.ledger.tables import actions, cases, steps, tasks
+from observability.ledger.tables import actions, cases, clock_entries, steps, tasks
 from workunits.core.errors import BadInput
 from workunits.core.sealed import SEALED
 
 _NAMING: tuple[tuple[Table, str], ...] = tuple(
-    (table, name) for table in (steps, tasks, actions) for name in NAMED[table.name]
+    (table, name) for table in (steps, tasks, actions, clock_entries) for name in NAMED[table.name]
 )
 """Where people are named, in tables of cases."""
 _ERASED = "erased"
@@ -93,6 +93,8 @@ def _erase_cases(connection: Connection, ids: Iterable[str], forgetting: Forgett
         since = forgetting.since("case", case) or now
         blank: dict[str, Any] = {"record": None, "why": None, "cancelled_by": None, "forgotten_at": since}
         about += connection.execute(update(cases).where(cases.c.case_id == case).values(**blank)).rowcount
+        told = update(clock_entries).where(clock_entries.c.case_id == case)
+        connection.execute(told.values(dict.fromkeys(CLOCK_TOLD)))
         connection.execute(delete(inputs).where(inputs.c.case_id == case))
         connection.execute(update(evidence).where(evidence.c.case_id == case).values(source=_ERASED))
         connection.execute(update(corrections).where(corrections.c.case_id == case).values(why=_ERASED))

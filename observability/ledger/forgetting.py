@@ -25,10 +25,13 @@ NAMED: Mapping[str, tuple[str, ...]] = {
     "steps": ("performer", "acting_for"),
     "tasks": ("owner", "performer", "delegator", "person"),
     "actions": ("actor", "acting_for"),
+    "clock_entries": ("actor", "acting_for"),
 }
 """Where the rows of a case name people."""
 _TOLD = ("why", "cancelled_by")
 """Where a case's row holds what people wrote."""
+CLOCK_TOLD = ("reason", "evidence")
+"""Where the rows of its clocks do."""
 
 
 class Forgetting:
@@ -75,6 +78,8 @@ class Forgetting:
             self._strip(rows.case, told=since is not None)
         if since:
             rows.case["forgotten_at"] = since
+            for row in rows.clock_entries:
+                row.update(dict.fromkeys(CLOCK_TOLD))
 
     def _strip(self, case: Row, *, told: bool) -> None:
         """The record repeats what the rows say; it goes whole, since the rows hold every figure."""

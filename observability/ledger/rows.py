@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from observability.ledger.clock_rows import clock_rows, due_of_task, entry_rows, urgency
 from observability.ledger.ending import is_outside, truthful
 from observability.ledger.figures import HANDOFFS, cost, figures, length, worked_intervals
 from observability.ledger.seeing import Seen
 from workunits.core.lifecycle import Task
 from workunits.core.record import Microseconds, Record, Work
-from workunits.core.spec import Rate
+from workunits.core.spec import Rate, Target
 
 Row = dict[str, Any]
 _ENDS = {"done": "completed", "expired": "expired", "exception": "failed", "skipped": "skipped"}
@@ -31,6 +32,8 @@ class Definition:
     """The role of each human step."""
     accountable: Mapping[str, str]
     rates: Mapping[str, Rate]
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    """What it promises, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +78,8 @@ def rows_of(seen: Seen, now: datetime, definition: Definition | None) -> CaseRow
             }
             for seq, routed in enumerate(record.routes)
         ],
-        clocks=[_clock(record)] if record.due else [],
-        clock_entries=[
-            {
-                "case_id": record.case,
-                "seq": seq,
-                "target": rung.task or "unit",
-                "entry": rung.rung,
-                "due_at": record.when(rung.due),
-                "at": record.when(rung.at),
-            }
-            for seq, rung in enumerate(record.rungs)
-        ],
+        clocks=clock_rows(record),
+        clock_entries=entry_rows(record),
         actions=[
             {
                 "case_id": record.case,
@@ -207,7 +200,8 @@ def _step(record: Record, work: Work, end: Microseconds) -> Row:
 def _tasks(seen: Seen, record: Record, definition: Definition | None) -> list[Row]:
     """Open tasks as the case published them; ended ones from the record, which knows how they ended."""
     open_tasks = {task.id: task for task in seen.tasks if seen.closed is None}
-    rows = [_open_task(record, task) for task in open_tasks.values()]
+    targets = definition.targets if definition else {}
+    rows = [_open_task(record, task, targets) for task in open_tasks.values()]
     for work in record.steps:
         task_id = f"{record.case}/{work.key}"
         if work.kind == "human" and work.done is not None and task_id not in open_tasks:
@@ -215,7 +209,8 @@ def _tasks(seen: Seen, record: Record, definition: Definition | None) -> list[Ro
     return rows
 
 
-def _open_task(record: Record, task: Task) -> Row:
+def _open_task(record: Record, task: Task, targets: Mapping[str, Target]) -> Row:
+    key = task.id.rpartition("/")[2]
     return _task(record, task.id, task.step) | {
         "role": task.role,
         "state": task.state,
@@ -231,6 +226,8 @@ def _open_task(record: Record, task: Task) -> Row:
         "because": task.because,
         "ready_at": task.ready,
         "expires_at": task.expires,
+        "due_at": due_of_task(record, key),
+        "urgency": urgency(record, key, targets),
         "done_at": None,
         "performer": None,
     }
@@ -268,20 +265,7 @@ def _task(record: Record, task_id: str, step: str) -> Row:
         "step": step,
         "due_at": _when(record, record.due or None),
         "warned_at": _when(record, record.warned),
-    }
-
-
-def _clock(record: Record) -> Row:
-    result = record.sla
-    return {
-        "case_id": record.case,
-        "target": "unit",
-        "budget_us": record.due,
-        "state": "running" if record.close is None else "void" if result == "void" else "stopped",
-        "result": None if record.close is None else result,
-        "due_at": record.when(record.due),
-        "breached_at": _when(record, record.breached),
-        "consumed_us": record.closed,
+        "urgency": 0,
     }
 
 

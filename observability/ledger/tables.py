@@ -130,8 +130,9 @@ tasks = Table(
     maybe("because", String(100), "The exception that led here."),
     column("ready_at", Moment, "When it opened."),
     maybe("expires_at", Moment, "When it expires unanswered."),
-    maybe("due_at", Moment, "When the case's outcome is due."),
+    maybe("due_at", Moment, "The nearest promise: when the case's outcome is due, or the task itself."),
     maybe("warned_at", Moment, "When the case counted as at risk."),
+    column("urgency", Integer, "From 0 to 100, by the rungs that have fired.", default=0),
     maybe("done_at", Moment, "When it ended."),
     maybe("performer", String(200), "Who completed it."),
     Index(None, "open", "due_at", "task_id"),
@@ -163,15 +164,29 @@ clocks = Table(
     "clocks",
     metadata,
     of_case(),
-    column("target", String(80), "What was promised; `unit` for the outcome itself.", primary_key=True),
+    column("target", String(80), "The clock: `unit`, or `decide-2.finish_by` and the like.", primary_key=True),
+    column("promise", String(80), "The promise: `unit`, `decide.finish_by`, or a name.", default="unit"),
     column("budget_us", BigInteger, "The budget in microseconds."),
     column("state", String(10), "`running`, `paused`, `stopped` or `void`."),
     maybe("result", String(10), "`met`, `breached` or `void`; none while it runs."),
     maybe("due_at", Moment, "When it is or was due."),
     maybe("breached_at", Moment, "The due time that was passed."),
-    maybe("consumed_us", BigInteger, "Time consumed when it stopped, in microseconds."),
+    maybe("consumed_us", BigInteger, "Time that counted, by its calendar and without pauses, in microseconds."),
+    maybe("started_at", Moment, "When it started."),
+    maybe("stopped_at", Moment, "When what was promised came, or could come no more."),
+    maybe("raw_us", BigInteger, "From its start to its end, nights and pauses included, in microseconds."),
+    span("paused_us", "How long it stood still, nights included"),
+    column("generation", Integer, "How often it was armed: after each pause and each adjustment anew.", default=1),
+    maybe("calendar", String(80), "The calendar and its version, for working time."),
+    maybe("task", String(80), "The performance that it is about."),
     Index(None, "target", "due_at"),
+    Index(None, "promise", "due_at"),
     comment="SLA clocks.",
+)
+
+_ENTRY = (
+    "A rung: `goal`, `warn`, `deadline`, `passed`, `withdrawn`, `expiry`, `resume`; "
+    "or a deed: `pause`, `resume`, `adjust`, `void`, `reproject`."
 )
 
 clock_entries = Table(
@@ -180,9 +195,17 @@ clock_entries = Table(
     of_case(),
     column("seq", Integer, "Its place in the case's record.", primary_key=True),
     column("target", String(80), "The clock, or the task whose expiry it is."),
-    column("entry", String(20), "`warn`, `deadline`, `withdrawn` or `expiry`."),
+    column("entry", String(20), _ENTRY),
     column("due_at", Moment, "When it was due."),
     column("at", Moment, "When it fired: later than due after an outage."),
+    column("generation", Integer, "Of the clock, when it fired.", default=1),
+    column("number", Integer, "Of `passed`: which of its reminders.", default=0),
+    column("reached", JSON, "The roles that the ladder told, or gave the tasks to.", default=list, nullable=True),
+    maybe("actor", String(200), "Who did it; none: the clock itself."),
+    maybe("acting_for", String(200), "For whom."),
+    maybe("reason", Text, "Why."),
+    maybe("evidence", Text, "Where that is written."),
+    maybe("amount_us", BigInteger, "Of `adjust`: what the budget is longer by, in microseconds."),
     comment="What happened on SLA clocks.",
 )
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, literal, select, update
+from sqlalchemy import case as case_of
 
 from observability.ledger.auditing import note_audit
 from observability.ledger.moment import Moment
 from observability.ledger.tables import cases, clocks, steps, tasks
+from workunits.core.clocks import UNIT
 from workunits.core.parts import PARTS
 
 _ONE = timedelta(microseconds=1)
@@ -57,5 +59,9 @@ def mark_vanished(connection: Connection, gone: Sequence[str], now: datetime) ->
         closed = {"open": False, "state": "cancelled", "done_at": now}
         connection.execute(update(tasks).where(tasks.c.case_id == case, tasks.c.open).values(**closed))
         stopped = {"state": "void" if result == "void" else "stopped", "result": result, "consumed_us": elapsed}
-        connection.execute(update(clocks).where(clocks.c.case_id == case).values(**stopped, breached_at=breached))
+        unit = (clocks.c.case_id == case, clocks.c.target == UNIT)
+        connection.execute(update(clocks).where(*unit).values(**stopped, breached_at=breached))
+        others = (clocks.c.case_id == case, clocks.c.target != UNIT, clocks.c.result.is_(None))
+        broken = case_of((clocks.c.breached_at.is_not(None), "breached"), else_="void")
+        connection.execute(update(clocks).where(*others).values(state="void", result=broken, stopped_at=now))
         note_audit(connection, "follower", "vanished", now, case=case)

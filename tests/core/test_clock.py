@@ -168,7 +168,7 @@ async def outage(lab):
     # Time cannot be skipped past a timer that no worker takes: the last seconds pass by themselves.
     await asyncio.gather(*(_skip(late, task, due[name] - 1.5 * SECOND) for name, task in tasks.items()))
     for name, task in tasks.items():
-        await late.reaches(_case(task), due[name] + SECOND)
+        await late.reaches(_case(task), due[name] + 1.6 * SECOND)
     sent = {name: asyncio.create_task(_send(late, tasks[name], *how)) for name, (_, *how) in OUTAGE.items() if how[0]}
     await late.cases.show(_case(tasks["nobody"]))  # the updates are on their way before a worker is there
     async with late.worker():

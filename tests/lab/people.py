@@ -86,7 +86,14 @@ class Silent(WorkUnit, name="silent", version="1", key="request"):
     learning = LEARNING
 
     SECOND = human(
-        "second", Request, Decision, role="expert", accountable=BOSS, expires=elapsed(hours=2), by_default=REFUSED
+        "second",
+        Request,
+        Decision,
+        role="expert",
+        accountable=BOSS,
+        expires=elapsed(hours=2),
+        by_default=REFUSED,
+        grants=lambda decision: decision.decision == "grant",
     )
     FIRST = human("first", Request, Decision, role="clerk", accountable=BOSS, expires=elapsed(hours=1), instead=SECOND)
 

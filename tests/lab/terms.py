@@ -57,7 +57,7 @@ class Keyless(WorkUnit, name="keyless", version="1"):
 
 
 class Tight(WorkUnit, name="tight", version="1", key="request"):
-    """Its rungs lie half a second apart, so that a short outage covers them all."""
+    """Its rungs lie within two seconds, so that a short outage covers them all."""
 
     outcome = Outcome(
         Result,
@@ -70,7 +70,7 @@ class Tight(WorkUnit, name="tight", version="1", key="request"):
     learning = Learning(owner="test owner", review=elapsed(days=30), measures=MEASURES)
 
     BEFORE = human("before", Request, Decision, role="clerk", accountable=BOSS, expires=elapsed(hours=24, seconds=-0.5))
-    AFTER = human("after", Request, Decision, role="clerk", accountable=BOSS, expires=elapsed(hours=24, seconds=0.5))
+    AFTER = human("after", Request, Decision, role="clerk", accountable=BOSS, expires=elapsed(hours=24, seconds=1.2))
     OPEN = human("open", Request, Decision, role="clerk", accountable=BOSS)
 
     async def work(self, case: Request) -> Result:

@@ -370,8 +370,15 @@ class Course:
 
         The SDK lets all messages of a task be judged before it says that the case is to be cancelled.
         """
-        if workflow.patched("a cancel is heard before the next run"):
-            await self._until_next_task(work)
+        if not workflow.patched("a cancel is heard before the next run"):
+            return
+        hearing = asyncio.create_task(self._until_next_task(work))
+        while not hearing.done():
+            await workflow.wait_condition(lambda: hearing.done() or self.desk.changed)
+            await workflow.wait_condition(lambda: True)
+            # Whoever was answered meanwhile sees at once what they did.
+            if self.desk.changed and not work.done():
+                self._publish()
 
     @staticmethod
     async def _until_next_task(work: asyncio.Task[Any]) -> None:
