@@ -78,13 +78,22 @@ def entries(record: Record) -> Iterator[dict[str, Any]]:
             rung.task or rung.clock,
             f"{rung.rung} of {rung.task or rung.clock}"
             + (f" number {rung.number}" if rung.number else "")
-            + (f", {short_span(timedelta(microseconds=rung.at - rung.due))} late" if rung.at - rung.due > 1_000_000 else "")
+            + (
+                f", {short_span(timedelta(microseconds=rung.at - rung.due))} late"
+                if rung.at - rung.due > 1_000_000
+                else ""
+            )
             + (f"; reached {', '.join(rung.reached)}" if rung.reached else ""),
         )
         for rung in record.rungs
     ]
     done = [
-        (entry.at, entry.clock, f"{entry.by}: {entry.entry} {entry.clock}, {entry.reason}" + (f" ({entry.evidence})" if entry.evidence else ""))
+        (
+            entry.at,
+            entry.clock,
+            f"{entry.by}: {entry.entry} {entry.clock}, {entry.reason}"
+            + (f" ({entry.evidence})" if entry.evidence else ""),
+        )
         for entry in record.entries
     ]
     for at, clock, text in sorted(fired + done):

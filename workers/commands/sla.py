@@ -94,7 +94,9 @@ def adjust(
     ctx: typer.Context,
     case: CaseName,
     *,
-    hours: Annotated[float, typer.Option(help="By how many hours of its time the budget is longer; or, negative, shorter.")],
+    hours: Annotated[
+        float, typer.Option(help="By how many hours of its time the budget is longer; or, negative, shorter.")
+    ],
     reason: Reason,
     evidence: Evidence,
     clock: Clock = "unit",
