@@ -78,9 +78,7 @@ def due_in(published: Published, budget: str, at: str) -> dict[str, Any]:
     calendar = published.calendar
     found = _BUDGET.fullmatch(" ".join(budget.split()))
     if not found or float(found[1]) == 0 or (found[2] == "day" and not found[1].isdigit()):
-        raise BadInput(
-            'write "8 working hours", "90 working minutes" or "2 working days", more than none', field="--in"
-        )
+        raise BadInput('write "8 working hours", "90 working minutes" or "2 working days", never 0', field="--in")
     if found[2] == "day" and int(found[1]) > LONGEST.days:
         raise BadInput(f"at most {LONGEST.days} working days", field="--in")
     start = _moment(calendar, at)

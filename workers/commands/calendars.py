@@ -47,7 +47,7 @@ def show(
     ] = "",
     at: Annotated[
         str,
-        typer.Option(metavar="MOMENT", help="What --in counts from, such as 2026-12-23T15:00 on local clocks; now."),
+        typer.Option(metavar="MOMENT", help="From when --in counts, such as 2026-12-23T15:00 on local clocks."),
     ] = "",
     json: Json = False,
 ) -> None:

@@ -29,6 +29,18 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "closures": Closure,
     "moved": Moved,
 }
+_SAID = {
+    # In the words of whoever writes the file; all else pydantic says well enough.
+    "bool_type": "write true or false, without quotes",
+    "date_type": "write a date without quotes, such as 2026-12-28",
+    "dict_type": "write it as a table",
+    "int_type": "write a whole number without quotes, such as 1",
+    "missing": "it is missing; add it",
+    "model_type": "write it as a table",
+    "string_pattern_mismatch": "one line of text",
+    "string_type": "write a text in quotes",
+    "tuple_type": 'write a list: hours as ["09:00-17:00"], everything else below a [[heading]] of its own',
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +151,9 @@ def _problem(error: ErrorDetails, lines: Mapping[tuple[str, ...], int], file: st
         path, said = (*path, inside[1]), inside[2]
     elif error["type"] == "extra_forbidden":
         said = f"there is no such key; {_near(path[-1], _keys(path[:-1]))}"
-    elif error["type"] == "missing":
-        said = "is missing; add it"
-    elif error["type"] == "string_pattern_mismatch":
-        said = "should be one line of text"
     else:
-        said = said.replace("Input should", "should").replace("String should", "should")
-        said = said.replace("a valid tuple", "a list").replace("a valid dictionary", "a table")
-    return Problem(file, line_of(lines, path), _dotted(path), re.sub(r" or instance of \w+", "", said))
+        said = _SAID.get(error["type"]) or said.replace("Input should", "should").replace("String should", "should")
+    return Problem(file, line_of(lines, path), _dotted(path), said)
 
 
 def _keys(path: Sequence[str]) -> list[str]:
