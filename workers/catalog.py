@@ -9,7 +9,13 @@ from pathlib import Path
 from workunits.registry import Catalog, Package, discover
 from workunits.units import UNITS
 
-OWN = Package("workunits", UNITS, contracts=("workunits.contracts",), performers=("activities",))
+OWN = Package(
+    "workunits",
+    UNITS,
+    contracts=("workunits.contracts",),
+    performers=("activities",),
+    calendars=("workunits.calendars",),
+)
 
 
 def load_catalog(modules: Iterable[str] = ()) -> Catalog:

@@ -13,6 +13,7 @@ import typer
 
 from workers.commands import (
     baseline,
+    calendars,
     cases,
     codec,
     demo,
@@ -78,6 +79,7 @@ app.command()(export.export)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(codec.app, name="codec")
 app.add_typer(baseline.app, name="baseline")
+app.add_typer(calendars.app, name="calendars")
 
 
 def main() -> NoReturn:

@@ -96,6 +96,8 @@ class Settings(BaseSettings):
     """Temporal's page, for links to a case's history."""
     trace_url: Annotated[str, Field(pattern=r"^https?://[^\s{}]+\{trace_id\}[^\s{}]*$")] | None = None
     """For links to a case's trace, with `{trace_id}` in it."""
+    calendars: Path = Path("calendars")
+    """The folder of the organisation's published calendars, beside those that packages bring."""
     data: Path = Path(".workunits/data")
     """What performers keep: the shop's and the bank's tables, the outbox."""
     state: Path = Path(".workunits")

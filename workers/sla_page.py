@@ -11,7 +11,7 @@ from workers.tables import line, table
 from workers.words import moment, short_span
 from workunits.cases import CaseView
 from workunits.core.clocks import UNIT
-from workunits.core.record import ClockFacts, Record
+from workunits.core.record import ClockEntry, ClockFacts, Record, Rung
 
 _HEADERS = ("CLOCK", "STATE", ">BUDGET", ">USED", ">STOOD STILL", "DUE", "CALENDAR")
 
@@ -72,29 +72,21 @@ def clocks(record: Record, now: datetime) -> list[ClockFacts]:
 
 def entries(record: Record) -> Iterator[dict[str, Any]]:
     """What fired and what people did, in the order of time."""
-    fired = [
-        (
-            rung.at,
-            rung.task or rung.clock,
-            f"{rung.rung} of {rung.task or rung.clock}"
-            + (f" number {rung.number}" if rung.number else "")
-            + (
-                f", {short_span(timedelta(microseconds=rung.at - rung.due))} late"
-                if rung.at - rung.due > 1_000_000
-                else ""
-            )
-            + (f"; reached {', '.join(rung.reached)}" if rung.reached else ""),
-        )
-        for rung in record.rungs
-    ]
-    done = [
-        (
-            entry.at,
-            entry.clock,
-            f"{entry.by}: {entry.entry} {entry.clock}, {entry.reason}"
-            + (f" ({entry.evidence})" if entry.evidence else ""),
-        )
-        for entry in record.entries
-    ]
-    for at, clock, text in sorted(fired + done):
+    said = [(rung.at, rung.task or rung.clock, _fired(rung)) for rung in record.rungs]
+    said += [(entry.at, entry.clock, _done(entry)) for entry in record.entries]
+    for at, clock, text in sorted(said):
         yield {"at": record.when(at), "clock": clock, "text": text}
+
+
+def _fired(rung: Rung) -> str:
+    number = f" {rung.number}" if rung.number else ""
+    late = timedelta(microseconds=rung.at - rung.due)
+    lateness = f", {short_span(late)} late" if late >= timedelta(seconds=1) else ""
+    reached = f"; reached {', '.join(rung.reached)}" if rung.reached else ""
+    return f"{rung.rung}{number} of {rung.task or rung.clock}{lateness}{reached}"
+
+
+def _done(entry: ClockEntry) -> str:
+    amount = f" by {short_span(timedelta(microseconds=entry.amount))}" if entry.amount else ""
+    evidence = f" ({entry.evidence})" if entry.evidence else ""
+    return f"{entry.by}: {entry.entry} {entry.clock}{amount}, {entry.reason}{evidence}"

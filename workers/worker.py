@@ -20,6 +20,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from workers.attributes import register_attributes
 from workers.build import build_id
+from workers.calendars import calendar_store
 from workers.checks import clock, clock_ahead, namespace
 from workers.connect import connect
 from workers.deployment import current_build
@@ -28,6 +29,7 @@ from workers.logs import core_to_log, log
 from workers.performers import load_performers
 from workers.queues import Share, router, shares
 from workers.settings import Settings, make_private
+from workunits.calendars.activity import calendar_activity
 from workunits.core.errors import WorkUnitsError
 from workunits.performs import Performer
 from workunits.registry import Catalog
@@ -111,17 +113,19 @@ def make_worker(
     """Make the Temporal worker of one queue.
 
     Raises:
+        UnknownCalendarError: a package of calendars cannot be found.
         WorkerError: a unit's file does what replayed code may not do; says which and what.
     """
     route = router(settings, catalog)
     names = {step.activity for step in part.steps}
+    shared = [calendar_activity(calendar_store(settings, catalog))] if part.cases else []
     try:
         return Worker(
             client,
             task_queue=part.queue,
             identity=_identity(),
             workflows=list(catalog) if part.cases else [],
-            activities=[p.as_activity() for p in performers if p.step.activity in names],
+            activities=[*shared, *(p.as_activity() for p in performers if p.step.activity in names)],
             interceptors=[route] if route else [],
             max_cached_workflows=settings.max_cached_cases,
             max_concurrent_activities=settings.max_activities,

@@ -22,6 +22,7 @@ from workunits.core.spec import Between, Elapsed, On, Rule, Step, Target, as_tar
 from workunits.core.unit import WorkUnit
 
 ENTRY_POINTS = "workunits.packages"
+_STATED = ("name", "units", "contracts", "performers", "calendars")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Package:
     """Its modules of pydantic models, which pass through the sandbox."""
     performers: tuple[str, ...]
     """Its modules or packages with the functions that perform the machine steps."""
+    calendars: tuple[str, ...] = ()
+    """Its packages that bring published calendars, as `NAME/VERSION.toml`."""
 
 
 class UnknownUnitError(WorkUnitsError):
@@ -98,6 +101,11 @@ class Catalog:
         """The modules that hold the performers."""
         return tuple(dict.fromkeys(module for package in self.packages for module in package.performers))
 
+    @property
+    def calendars(self) -> tuple[str, ...]:
+        """The packages that bring calendars."""
+        return tuple(dict.fromkeys(module for package in self.packages for module in package.calendars))
+
 
 def discover(own: Sequence[Package], modules: Iterable[str] = (), *, installed: bool = True) -> Catalog:
     """Find all packages: ours, the installed ones, and those named.
@@ -141,7 +149,7 @@ def _load(where: str, target: str) -> Package:
 
 def _misfit(package: Package) -> str:
     """The first thing in a package that cannot be used, as `field: what is wrong and what to write`."""
-    stated: dict[str, Any] = {field: getattr(package, field) for field in ("name", "units", "contracts", "performers")}
+    stated: dict[str, Any] = {field: getattr(package, field) for field in _STATED}
     name = stated.pop("name")
     if not isinstance(name, str) or not name.strip():
         return 'name: it has no name; write Package("acme", ...)'

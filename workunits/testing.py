@@ -33,6 +33,8 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 from temporalio.worker import Worker
 
+from workunits.calendars.activity import calendar_activity
+from workunits.calendars.store import Store, shipped
 from workunits.cases import CaseView
 from workunits.client import Cases
 from workunits.core.errors import BusinessException, WorkUnitsError
@@ -96,6 +98,8 @@ class Lab:
     """Modules with real performers, for the machine steps without a canned answer."""
     resources: Mapping[type, object] = field(default_factory=dict)
     """What classes of performers ask for in their constructors, by type."""
+    calendars: Sequence[Path] = (Path("calendars"),)
+    """Folders of published calendars, as `NAME/VERSION.toml`; those that this library brings come last."""
 
     async def __aenter__(self) -> Self:
         """Start the server."""
@@ -148,7 +152,8 @@ class Lab:
         canned = [_canned(step, answers[step]) for step in unit.steps if step in answers and step.kind != "human"]
         replaced = {performer.step for performer in canned}
         real = [p for p in collect(self.performers, self.resources) if p.step not in replaced]
-        activities = [performer.as_activity() for performer in match(unit.steps, [*canned, *real])]
+        shared = calendar_activity(Store([*self.calendars, *shipped()]))
+        activities = [shared, *(performer.as_activity() for performer in match(unit.steps, [*canned, *real]))]
         async with Worker(self.client, task_queue=queue, workflows=[unit], activities=activities):
             given = key or (None if unit.key else uuid.uuid4().hex)
             started = await cases.start(unit.unit_name, case.model_dump_json().encode(), key=given)

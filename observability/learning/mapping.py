@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic.functional_validators import AfterValidator
 from pydantic_core import to_json
 
-from observability.learning.toml_lines import line_of, lines_of
 from workunits.core.errors import BadInput
+from workunits.toml_lines import line_of, lines_of
 
 Kind = Literal["human", "automated", "ai"]
 Transition = Literal["schedule", "start", "complete", "suspend", "resume", "withdraw", "abort", "ignore"]

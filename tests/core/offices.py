@@ -27,12 +27,12 @@ def office(day: date) -> Spans:
 
 def night(day: date) -> Spans:
     """Every night, 22 to 6."""
-    return [(0, 360), (1320, 1440)] if day else []
+    return [(0, 360), (1320, 1440)] if day.year else []
 
 
 def daily(day: date) -> Spans:
     """Every day, all day."""
-    return [(0, 1440)] if day else []
+    return [(0, 1440)] if day.year else []
 
 
 RULES: dict[str, Callable[[date], Spans]] = {"office": office, "night": night, "daily": daily}

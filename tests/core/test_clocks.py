@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -49,8 +50,16 @@ def reading_of(situation: Situation) -> tuple[Record, Reading]:
         work.done = None if end is None else us(record, end)
         record.steps.append(work)
     for what, when, said in situation.entries:
-        more = {"amount": round(said * HOUR), "reason": "why"} if what == "adjust" else {"reason": said}
-        record.entries.append(ClockEntry(at=us(record, when), clock="unit", entry=what, by="ann", **more))
+        more: dict[str, Any] = {"amount": round(said * HOUR), "reason": "why"} if what == "adjust" else {"reason": said}
+        record.entries.append(
+            ClockEntry(
+                at=us(record, when),
+                clock="unit",
+                entry=what,  # type: ignore[arg-type]
+                by="ann",
+                **more,
+            )
+        )
     record.closed = None if situation.closed is None else us(record, situation.closed)
     pauses = tuple(Pause(reason, elapsed(hours=cap)) for reason, cap in situation.pauses.items())
     target = Target(situation.within, calendar=situation.calendar, pauses=pauses)
@@ -94,7 +103,7 @@ def test_the_table_has_the_situations_that_were_asked_for():
 ASK = Target(elapsed(hours=4))
 
 
-def performance(key: str, ready: int, **more: object) -> Work:
+def performance(key: str, ready: int, **more: Any) -> Work:
     """A person's performance of `ask`."""
     return Work(key=key, step="ask", kind="human", ready=ready * HOUR, **more)
 

@@ -64,7 +64,7 @@ def pause(
     acting_for: ActingFor = None,
     json: Json = False,
 ) -> None:
-    """Stop a clock, for a reason that its target lists; it runs again by `resume`, or when the reason's cap is used up."""
+    """Stop a clock, for a reason that its target lists; it runs again by `resume`, or at the reason's cap."""
     by = _by(actor, role, action_id, revision, acting_for)
     _act(ctx, "pause", f"{case}/clock:{clock}", {"reason": reason, "evidence": evidence}, by, json=json)
 
@@ -94,9 +94,7 @@ def adjust(
     ctx: typer.Context,
     case: CaseName,
     *,
-    hours: Annotated[
-        float, typer.Option(help="By how many hours of its time the budget is longer; or, negative, shorter.")
-    ],
+    hours: Annotated[float, typer.Option(help="Its budget is longer by so many hours of its time; or shorter.")],
     reason: Reason,
     evidence: Evidence,
     clock: Clock = "unit",

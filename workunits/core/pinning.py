@@ -6,14 +6,13 @@ from collections.abc import Collection, Coroutine, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from .case_calendar import Calendar
 from .ended import Ended
-from .working import Pinned
+from .working import CALENDAR_ACTIVITY, Pinned, PinOrder
 
 if TYPE_CHECKING:
     from .clocks import Promised, Reading
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ACTIVITY = "workunits.calendar"
-"""The name under which every worker registers it."""
 AHEAD = timedelta(days=400)
 """How far a calendar is pinned at first; half of it before the end, it is pinned further."""
 FURTHEST = timedelta(days=6 * 365)
@@ -31,16 +28,6 @@ BACK = timedelta(days=3)
 """Before the start: the local day of the start is whole, whatever the zone."""
 _ONE = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Asked(BaseModel):
-    """Which part of which calendar is to be pinned; times in microseconds since 1970."""
-
-    name: str
-    version: int | None = None
-    """None: the newest."""
-    since: int
-    until: int
 
 
 class Calendars:
@@ -100,8 +87,8 @@ class Calendars:
     async def _pin(self, name: str, version: int | None, ahead: timedelta) -> None:
         since, until = ((moment - _EPOCH) // _ONE for moment in (self._started - BACK, workflow.now() + ahead))
         pinned = await workflow.execute_local_activity(
-            ACTIVITY,
-            Asked(name=name, version=version, since=since, until=until),
+            CALENDAR_ACTIVITY,
+            PinOrder(name=name, version=version, since=since, until=until),
             result_type=Pinned,
             start_to_close_timeout=timedelta(seconds=10),
             retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=1)),

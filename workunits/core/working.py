@@ -19,6 +19,9 @@ SECOND = 1_000_000
 DAY = 86_400 * SECOND
 """A day on local clocks; a real one is shorter or longer where clocks change."""
 
+CALENDAR_ACTIVITY = "workunits.calendar"
+"""The activity that takes a `PinOrder` and gives a `Pinned`; every worker that serves cases has it."""
+
 Offsets = Sequence[tuple[int, int]]
 """From which second since 1970 local clocks are so many seconds ahead of UTC; the first holds before it, too."""
 
@@ -188,3 +191,17 @@ class Pinned(BaseModel):
     def _midnight(self, day: int) -> int:
         """When a local date begins."""
         return resolve(self.offsets, day * DAY).at
+
+
+class PinOrder(BaseModel):
+    """Which calendar is to be recorded, and for which horizon."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str
+    version: int | None = None
+    """The newest when omitted."""
+    since: int
+    """Microseconds since 1970; what is recorded begins with that local day."""
+    until: int
+    """The same; what is recorded ends with that local day, at most six years later."""

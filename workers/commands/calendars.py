@@ -1,0 +1,100 @@
+"""Commands of calendars: look at them, judge a file, publish a version."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workers.console import Exit, Json, emit, setup
+
+if TYPE_CHECKING:
+    from workunits.calendars.store import Store
+
+app = typer.Typer(help="When the organisation works: zones, hours, holidays, closures.", no_args_is_help=True)
+_File = Annotated[Path, typer.Argument(metavar="NAME.toml", help="The calendar's file; it names the calendar.")]
+
+
+@app.command()
+def ls(ctx: typer.Context, *, json: Json = False) -> None:
+    """List the calendars with their versions."""
+    from workers.calendar_page import list_page
+    from workers.calendar_view import listed
+
+    store = _store(ctx)
+    found = [listed(store, name) for name in store.names()]
+    if json:
+        emit({"calendars": found})
+    else:
+        list_page(found)
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The calendar.")],
+    *,
+    version: Annotated[int | None, typer.Option(help="The newest when left out.")] = None,
+    from_: Annotated[
+        datetime | None,
+        typer.Option("--from", metavar="DATE", formats=["%Y-%m-%d"], help="The first date; this week's Monday."),
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=2000, help="How many dates.")] = 14,
+    within: Annotated[
+        str, typer.Option("--in", metavar="BUDGET", help='When "8 working hours" or "2 working days" are over.')
+    ] = "",
+    at: Annotated[
+        str,
+        typer.Option(metavar="MOMENT", help="From when --in counts, such as 2026-12-23T15:00 on local clocks."),
+    ] = "",
+    json: Json = False,
+) -> None:
+    """Show dates with their hours and holidays, and when a budget of working time is over."""
+    from workers.calendar_page import show_page
+    from workers.calendar_view import due_in, view
+
+    published = _store(ctx).read(name, version)
+    due = due_in(published, within, at) if within or at else None
+    shown = view(published, from_.date() if from_ else None, days)
+    if json:
+        emit(shown | {"due": due})
+    else:
+        show_page(shown, due)
+
+
+@app.command()
+def check(file: _File, *, json: Json = False) -> None:
+    """Judge a file: all that is not right, and each date on which a change of clocks moves an edge."""
+    from workers.calendar_page import check_page
+    from workers.calendar_view import checked
+
+    found = checked(file)
+    if json:
+        emit(found)
+    else:
+        check_page(found)
+    if not found["ok"]:
+        raise typer.Exit(Exit.FINDING)
+
+
+@app.command()
+def publish(ctx: typer.Context, file: _File, *, json: Json = False) -> None:
+    """Publish a file as the version that it states; what is published never changes."""
+    published = _store(ctx).publish(file)
+    name, version = published.name, published.calendar.version
+    if json:
+        emit({"name": name, "version": version, "file": str(published.path), "existing": published.existing})
+    elif published.existing:
+        typer.echo(f"{name} version {version} was published already, with this content: {published.path}")
+    else:
+        typer.echo(f"{name} version {version} is published: {published.path}")
+        typer.echo("Cases that start from now on use it; those that are open keep the version that they began with.")
+
+
+def _store(ctx: typer.Context) -> Store:
+    from workers.calendars import calendar_store
+
+    there = setup(ctx)
+    return calendar_store(there.settings, there.catalog)
