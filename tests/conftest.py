@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -15,8 +16,11 @@ from temporalio.worker import Worker
 
 from tests.lab import performers
 from tests.lab.freight import Freighter
+from tests.lab.promises import PROMISING
 from tests.lab.terms import Crowd, Keyless, Terms, Tight
 from tests.lab.units import UNITS
+from workunits.calendars.activity import calendar_activity
+from workunits.calendars.store import Store
 from workunits.cases import CaseView
 from workunits.client import QUEUE, Cases, Started
 from workunits.core.lifecycle import Task
@@ -25,7 +29,8 @@ from workunits.performs import collect, match
 from workunits.registry import Catalog, Package
 from workunits.testing import Lab
 
-ALL: tuple[type[WorkUnit], ...] = (*UNITS, Crowd, Freighter, Keyless, Terms, Tight)
+ALL: tuple[type[WorkUnit], ...] = (*UNITS, *PROMISING, Crowd, Freighter, Keyless, Terms, Tight)
+CALENDARS = Path(__file__).parent / "lab" / "calendars"
 PACKAGE = Package("tests", ALL, ("tests.lab.contracts",), ("tests.lab.performers",))
 
 
@@ -45,6 +50,7 @@ class Bench:
         """A worker for the tests' units; not started."""
         steps = [step for unit in ALL for step in unit.steps]
         activities = [performer.as_activity() for performer in match(steps, collect([performers], {}))]
+        activities.append(calendar_activity(Store([CALENDARS])))
         return Worker(self.client, task_queue=self.queue, workflows=list(ALL), activities=activities)
 
     async def start(self, unit: type[WorkUnit], mood: str = "", **more: Any) -> Started:
