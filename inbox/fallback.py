@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from inbox.lookup import in_time
 from inbox.touch import Touch
 from inbox.wanted import TaskPage, TaskRow, Viewer, Wanted, check, cursor_of, fits
+from observability.ledger.rows import also_of
 from workunits.cases import TaskView
 from workunits.client import Cases
 
@@ -59,5 +60,6 @@ def _row(view: TaskView, touch: Touch) -> TaskRow:
         due_at=view.due,
         warned_at=None,
         excluded=tuple(task.excluded),
+        also=also_of(task),
         touch=touch.get((view.unit, task.step), timedelta(0)),
     )

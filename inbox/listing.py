@@ -46,7 +46,7 @@ _COLUMNS = [
     for name in (
         *("task_id", "case_id", "unit", "business_key", "step", "role", "state", "revision", "owner", "delegator"),
         *("person", "accountable", "level", "external", "because", "ready_at", "expires_at", "due_at", "warned_at"),
-        "excluded",
+        *("excluded", "also", "urgency"),
     )
 ]
 _UNIT, _STEP = (next(i for i, c in enumerate(_COLUMNS) if c.name == name) for name in ("unit", "step"))
@@ -265,13 +265,19 @@ def _scope(wanted: Wanted, viewer: Viewer) -> ColumnElement[bool]:
     takes = or_(
         tasks.c.role.in_(roles),
         tasks.c.person.in_(viewer.names),
-        and_(tasks.c.level > 0, tasks.c.accountable.in_(roles)),
+        _went_up_to(roles),
     )
     if wanted.scope == "groups":
         return takes
     if wanted.scope == "unclaimed":
         return and_(takes, tasks.c.owner.is_(None))
     return or_(takes, own, tasks.c.unit.in_(sorted(viewer.units)))
+
+
+def _went_up_to(roles: Sequence[str]) -> ColumnElement[bool]:
+    """Tasks that further roles may take since they were escalated; always few."""
+    named = (tasks.c.also.contains(f"\n{role}\n", autoescape=True) for role in roles)
+    return and_(tasks.c.level > 0, or_(false(), *named))
 
 
 def _elsewhere(wanted: Wanted, viewer: Viewer) -> Iterator[ColumnElement[bool]]:
@@ -281,7 +287,7 @@ def _elsewhere(wanted: Wanted, viewer: Viewer) -> Iterator[ColumnElement[bool]]:
     free = [tasks.c.owner.is_(None)] if wanted.scope == "unclaimed" else []
     yield and_(tasks.c.person.in_(viewer.names), *free)
     if viewer.roles:
-        yield and_(tasks.c.level > 0, tasks.c.accountable.in_(sorted(viewer.roles)), *free)
+        yield and_(_went_up_to(sorted(viewer.roles)), *free)
     if wanted.scope == "all":
         yield and_(tasks.c.owner.in_(viewer.names), tasks.c.unit.not_in(sorted(viewer.units)))
 

@@ -139,7 +139,7 @@ def _task(row: Any) -> Task:
         external=row.external,
         accountable=row.accountable or "",
         because=row.because,
-        also=[row.accountable] if row.level and row.accountable else [],
+        also=row.also.split("\n")[1:-1],
         people=[row.person] if row.person else [],
         excluded=row.excluded,
         level=row.level,

@@ -1,7 +1,8 @@
 """Who is told what of a task: from the ledger's rows of open tasks, the notices that they are due.
 
 Assignment: the owner, or else the candidates. At risk: the same. Past due: the same, and whoever is accountable.
-Escalated: whoever is accountable. Nobody is told of what they did themselves.
+Escalated: whoever is accountable, and the roles to which it went up. Reminders after the due time: the holders and the
+unit's owner. Nobody is told of what they did themselves.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from inbox.channels import Channels
 from inbox.directory import Directory
 from inbox.notice import Audience, Notice
-from observability.ledger.tables import actions, cases, tasks
+from observability.ledger.tables import actions, cases, clock_entries, tasks
 from workunits.registry import Catalog
 
 OWNED = ("assign", "claim", "delegate", "resolve", "resume", "start")
@@ -35,12 +36,14 @@ class Seen:
     """The revision with which it came to whom it is with now; 1 when it began so."""
     by: tuple[str, ...]
     """Who gave it to them, and for whom."""
+    reminders: int = 0
+    """How many of its case's clocks have fired since they were due."""
 
     @property
     def key(self) -> tuple[Any, ...]:
         """What notices follow from; while it is the same, so are they."""
         row = self.row
-        return row.revision, row.state, row.owner, row.level, row.warned_at, row.breached_at
+        return row.revision, row.state, row.owner, row.level, row.warned_at, row.breached_at, self.reminders
 
 
 def read_tasks(connection: Connection, since: datetime | None) -> tuple[list[Seen], datetime | None]:
@@ -50,14 +53,15 @@ def read_tasks(connection: Connection, since: datetime | None) -> tuple[list[See
         connection: Of the ledger.
         since: None for all open tasks.
     """
-    columns = (tasks, cases.c.breached_at, cases.c.written_at)
+    fired = select(func.count()).where(clock_entries.c.case_id == tasks.c.case_id, clock_entries.c.entry == "passed")
+    columns = (tasks, cases.c.breached_at, cases.c.written_at, fired.scalar_subquery().label("reminders"))
     wanted = select(*columns).join(cases, cases.c.case_id == tasks.c.case_id).where(tasks.c.open)
     if since is not None:
         wanted = wanted.where(cases.c.written_at >= since)
     rows = connection.execute(wanted.where(cases.c.close.is_(None), cases.c.vanished.is_(False))).all()
     newest = max((row.written_at for row in rows), default=None)
     handed = _handed(connection, rows)
-    return [Seen(row, *handed.get(row.task_id, (1, ()))) for row in rows], newest
+    return [Seen(row, *handed.get(row.task_id, (1, ())), row.reminders) for row in rows], newest
 
 
 def notices_of(
@@ -92,6 +96,10 @@ def notices_of(
     if row.level:
         quiet = {f"person:{row.owner}"}
         yield _notice(row, f"escalation-{row.level}", "accountable", [one for one in accountable if one not in quiet])
+        told = people.of_roles(role for role in row.also.split("\n") if role)
+        yield _notice(row, f"escalation-{row.level}-also", "candidates", [one for one in told if one not in quiet])
+    for number in range(1, seen.reminders + 1):
+        yield _notice(row, f"passed-{number}", audience, [*holders, *people.of_roles(_owner(row.unit, catalog))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +124,17 @@ class _People:
             return [f"role:{row.role}"]
         names = (self._present(name) for name in self.directory.people_of(row.role, self.now))
         return [f"person:{name}" for name in dict.fromkeys(names) if name and name not in row.excluded]
+
+    def of_roles(self, roles: Iterable[str]) -> list[str]:
+        """Whoever has one of some roles: in the role's own channel where it has one, else each person."""
+        found: list[str] = []
+        for role in roles:
+            if self.channels.has_role(role):
+                found.append(f"role:{role}")
+            else:
+                names = (self._present(name) for name in self.directory.people_of(role, self.now))
+                found += [f"person:{name}" for name in names if name]
+        return list(dict.fromkeys(found))
 
     def accountable(self, role: str) -> list[str]:
         """Who answers for it."""
@@ -145,6 +164,11 @@ def _notice(row: Row[Any], rung: str, audience: Audience, recipients: Iterable[s
 
 def _accountable(unit: str, catalog: Catalog) -> str:
     return catalog.get(unit).outcome.accountable if unit in catalog else ""
+
+
+def _owner(unit: str, catalog: Catalog) -> list[str]:
+    """The role that owns a unit: it hears of what stays undone."""
+    return [catalog.get(unit).learning.owner] if unit in catalog else []
 
 
 def _handed(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, tuple[int, tuple[str, ...]]]:

@@ -75,6 +75,10 @@ class TaskRow:
     due_at: datetime | None
     warned_at: datetime | None
     excluded: tuple[str, ...] = ()
+    also: str = ""
+    """Further roles that may take it, each on a line of its own: it went up to them."""
+    urgency: int = 0
+    """From 0 to 100, by the rungs that have fired."""
     touch: timedelta = timedelta(0)
     """How long work on this step usually takes."""
     pending: str | None = None
@@ -154,7 +158,7 @@ def _in_scope(row: TaskRow, scope: Scope, viewer: Viewer) -> bool:
 
 
 def _may_take(row: TaskRow, roles: Collection[str], names: Collection[str]) -> bool:
-    return row.role in roles or row.person in names or (row.level > 0 and row.accountable in roles)
+    return row.role in roles or row.person in names or not set(row.also.split("\n")).isdisjoint({*roles} - {""})
 
 
 def check(wanted: Wanted) -> Place | None:

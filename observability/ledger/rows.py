@@ -220,6 +220,7 @@ def _open_task(record: Record, task: Task, targets: Mapping[str, Target]) -> Row
         "delegator": task.delegator,
         "person": task.people[0] if task.people else None,
         "level": task.level,
+        "also": also_of(task),
         "excluded": task.excluded,
         "accountable": task.accountable or None,
         "external": task.external,
@@ -266,7 +267,13 @@ def _task(record: Record, task_id: str, step: str) -> Row:
         "due_at": _when(record, record.due or None),
         "warned_at": _when(record, record.warned),
         "urgency": 0,
+        "also": "",
     }
+
+
+def also_of(task: Task) -> str:
+    """The further roles that may take a task, each on a line of its own, for whoever searches for one."""
+    return "".join(f"\n{role}" for role in task.also) + "\n" if task.also else ""
 
 
 def _proposal(record: Record, work: Work) -> Row:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from .gate_facts import Found, budget, count, is_number, is_role, is_text, members, name_of
-from .promise import Between, Passed, Pause, Rise, Target, WorkingDays, WorkingHours
+from .promise import Between, Elapsed, Passed, Pause, Rise, Target, WorkingDays, WorkingHours
 from .spec import Step
 
 _REASON = re.compile(r"[a-z][a-z0-9_ ]{0,59}")
@@ -48,7 +48,7 @@ def _working(field: str, target: Target, example: str) -> Iterator[Found]:
     within: Any = target.within
     if not isinstance(within, WorkingHours | WorkingDays):
         yield from budget(field, within, "no budget", example)
-        if target.calendar:
+        if target.calendar and isinstance(within, Elapsed):
             what = "elapsed time counts by no calendar"
             yield field, what, "Write working_hours(...) or working_days(...), or leave calendar out"
         return

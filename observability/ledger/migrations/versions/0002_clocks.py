@@ -41,4 +41,5 @@ def upgrade() -> None:
     )
     for column in entries:
         op.add_column("clock_entries", column)
+    op.add_column("tasks", Column("also", sa.Text(), nullable=False, server_default=""))
     op.add_column("tasks", Column("urgency", sa.Integer(), nullable=False, server_default="0"))
