@@ -54,6 +54,7 @@ PUBLIC = {
         "REQUESTS",
         "TOKENS",
     ],
+    "workunits.calendars.store": ["OWN", "Published", "PublishedError", "Store", "UnknownCalendarError", "shipped"],
     "workunits.cases": [
         "CaseView",
         "TaskView",

@@ -265,6 +265,27 @@ def test_a_midnight_that_clocks_skip_loses_no_time():
     assert len(pinned.hours) == 2
 
 
+def test_a_day_ends_when_the_next_one_begins():
+    """In Havana 1 November 2026 begins twice: a day that closes at 24:00 does so the first time, and has 24 hours."""
+    text = 'version = 1\nzone = "America/Havana"\n[hours]\nsaturday = ["00:00-24:00"]\n'
+    begin = datetime(2026, 10, 31, 12, tzinfo=UTC)
+    pinned = pin(parse(text, "sample.toml"), "sample", micros(begin), micros(begin + timedelta(days=2)))
+
+    assert pinned.working.consumed(pinned.since, pinned.until) == 24 * HOUR
+
+
+def test_clocks_that_go_back_over_midnight_lose_no_time():
+    """In St. John's it was 23:01 again after 00:01 on 7 November 2010: what closes at 23:30 does so the last time."""
+    text = 'version = 1\nzone = "America/St_Johns"\n[hours]\nsaturday = ["22:00-23:30", "23:40-24:00"]\n'
+    begin = datetime(2010, 11, 6, 12, tzinfo=UTC)
+    pinned = pin(parse(text, "sample.toml"), "sample", micros(begin), micros(begin + timedelta(days=2)))
+
+    assert pinned.working.off(berlin("2010-11-07 01:00"), berlin("2010-11-07 05:00")) == [
+        (berlin("2010-11-07 01:00"), berlin("2010-11-07 01:30")),  # 22:00 there
+        (berlin("2010-11-07 04:00"), berlin("2010-11-07 05:00")),  # 23:30 there, an hour later than the first
+    ]
+
+
 def test_hours_around_the_clock_are_one_interval():
     """A calendar that never closes costs nothing to keep."""
     week = "\n".join(f'{day} = ["00:00-24:00"]' for day in WEEKDAYS)

@@ -91,6 +91,7 @@ def test_an_unknown_calendar_names_the_near_ones(store, tmp_path):
 def test_a_name_is_never_a_path(store, tmp_path, name):
     """What a unit or a user names is looked up in the store and nowhere else."""
     write(tmp_path / "desk" / "1.toml")
+    (tmp_path / "calendars").mkdir()
 
     with pytest.raises(UnknownCalendarError):
         store.read(name)
@@ -116,6 +117,8 @@ def test_calendars_of_packages_come_after_the_own(tmp_path):
         store.publish(write(tmp_path / "back-office.toml", 1))
     store.publish(write(tmp_path / "back-office.toml", 2, "Europe/Madrid"))
     assert store.versions("back-office") == [1, 2]
+    write(tmp_path / "calendars" / "back-office" / "1.toml", 1, "UTC")  # by hand, around `publish`
+    assert store.read("back-office", 1).calendar.zone == "UTC"
     assert store.read("back-office").calendar.zone == "Europe/Madrid"
 
 

@@ -209,6 +209,28 @@ def test_working_days_where_clocks_change(zone, first, start, n, due):
     assert calendar.days.advance(utc(start), calendar.days.consumed(utc(start), due.at)) == due.at
 
 
+def test_a_gap_over_midnight_into_a_day_off():
+    """What would be due in a gap that ends on a day off is due with the next working day, and names the rule."""
+    hour, begin = 3600, utc("2026-06-01 00:00")
+    # Day 0 is worked; day 1, too, and its clocks skip from 23:30 to 00:30; day 2 is off; day 3 is worked.
+    calendar = Pinned(
+        name="invented",
+        version=1,
+        zone="Nowhere",
+        since=begin,
+        until=begin + 4 * 86_400 * SECOND,
+        hours=[9 * hour, 8 * hour, 16 * hour, 8 * hour, 39 * hour, 8 * hour],
+        offsets=[(begin // SECOND, 0), (begin // SECOND + 47 * hour + hour // 2, hour)],
+    )
+
+    due = calendar.next_day_due(utc("2026-06-01 23:45"), 1)
+    assert due == Due(utc("2026-06-03 23:00"), "dst_gap")
+    assert (
+        calendar.days.advance(utc("2026-06-01 23:45"), calendar.days.consumed(utc("2026-06-01 23:45"), due.at))
+        == due.at
+    )
+
+
 def test_days_from_outside_hours():
     """From a Sunday the first working day is Monday, and a Friday's midnight leads to a Monday's."""
     calendar = YEARS[BERLIN, 2026]

@@ -117,8 +117,7 @@ def _public(rules: Holidays, year: int) -> tuple[tuple[date, str], ...]:
         rules.country,
         subdiv=rules.subdivision,
         observed=rules.observed,
-        # What is observed may lie in the year before or after.
-        years=range(max(year - 1, country.start_year), min(year + 1, country.end_year) + 1),
+        years=year,
         # Otherwise the names are in the language of whoever runs the process.
         language=_ENGLISH if _ENGLISH in country.supported_languages else country.default_language,
     )

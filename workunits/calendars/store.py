@@ -11,6 +11,7 @@ import re
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from workunits.core.working import Pinned
 
 OWN = "workunits.calendars"
 """The package that brings the calendars of our own units."""
+_parsed = lru_cache(maxsize=64)(parse)  # every case that starts asks for it again
 _FILE = re.compile(r"([1-9]\d{0,6})\.toml")
 
 
@@ -86,7 +88,7 @@ class Store:
             there = ", ".join(map(str, sorted(files)))
             raise UnknownCalendarError(f"the calendar {name} has no version {number}; there are {there}")
         path = files[number]
-        calendar = parse(text_of(path), str(path))
+        calendar = _parsed(text_of(path), str(path))
         if calendar.version != number:
             why = f"the file is that of version {number}; publish calendars with `workunits calendars publish`"
             raise CalendarError([Problem(str(path), None, "version", why)])
