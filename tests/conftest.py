@@ -40,7 +40,8 @@ T = TypeVar("T")
 class Bench:
     """A case under test, one action at a time."""
 
-    def __init__(self, lab: Lab, catalog: Catalog, queue: str = QUEUE) -> None:
+    def __init__(self, lab: Lab, catalog: Catalog, queue: str = QUEUE, calendars: Path = CALENDARS) -> None:
+        self.calendars = calendars
         self.lab = lab
         self.client = lab.client
         self.queue = queue
@@ -50,7 +51,7 @@ class Bench:
         """A worker for the tests' units; not started."""
         steps = [step for unit in ALL for step in unit.steps]
         activities = [performer.as_activity() for performer in match(steps, collect([performers], {}))]
-        activities.append(calendar_activity(Store([CALENDARS])))
+        activities.append(calendar_activity(Store([self.calendars])))
         return Worker(self.client, task_queue=self.queue, workflows=list(ALL), activities=activities)
 
     async def start(self, unit: type[WorkUnit], mood: str = "", **more: Any) -> Started:

@@ -185,7 +185,7 @@ class Cases:
         return await view_of(self.client, await self._describe(case))
 
     async def list(
-        self, unit: str | None = None, state: str | None = None, limit: int | None = None
+        self, unit: str | None = None, state: str | None = None, limit: int | None = None, *, only_open: bool = False
     ) -> AsyncIterator[CaseView]:
         """Go through cases, newest first.
 
@@ -193,8 +193,11 @@ class Cases:
             unit: Only this unit's.
             state: Only those that are `running`, `waiting`, or closed that way.
             limit: At most so many; all when omitted.
+            only_open: Only those that have not closed.
         """
         query = self._types([self.catalog.get(unit)] if unit else list(self.catalog))
+        if only_open:
+            query += " AND ExecutionStatus = 'Running'"
         if state:
             known = ("running", "waiting", *CLOSES)
             if state not in known:

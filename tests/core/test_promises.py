@@ -8,14 +8,16 @@ from datetime import timedelta
 
 import pytest
 
-from tests.conftest import CALENDARS
+from tests.conftest import CALENDARS, PACKAGE, Bench
 from tests.core.test_clock import HOUR, us
 from tests.lab.messages import envelope
-from tests.lab.promises import Astray, Brisk, Laddered, Manifold, Officed
+from tests.lab.promises import Astray, Brisk, Laddered, Manifold, Movable, Officed
 from tests.lab.units import BOSS
+from workers.reprojecting import reproject
 from workunits.calendars.store import Store
 from workunits.core.errors import BadInput, Refused
 from workunits.core.parts import parts
+from workunits.registry import Catalog
 
 GRANT = {"decision": "grant"}
 SECOND = timedelta(seconds=1)
@@ -348,6 +350,40 @@ async def test_clocks_and_calendars_travel_into_the_next_run(bench, monkeypatch)
     assert await bench.events(case, "marker_recorded") == 0
 
 
+async def test_open_clocks_go_on_by_another_version_of_their_calendar(lab, tmp_path):
+    """With a reason, on each record; a version that is not there changes nothing; the next case pins the newest."""
+    first = (CALENDARS / "tests" / "1.toml").read_text(encoding="utf-8")
+    (tmp_path / "movable").mkdir()
+    (tmp_path / "movable" / "1.toml").write_text(first, encoding="utf-8")
+    there = Bench(lab, Catalog([PACKAGE]), queue=f"moved-{uuid.uuid4().hex[:8]}", calendars=tmp_path)
+    async with there.worker():
+        case, _ = await waiting(there, Movable)
+        lost = [one async for one in reproject(there.cases, "movable", 9, actor="op", reason="a slip")]
+        kept = await there.until(case, lambda view: view if view.record.ignored else None)
+        longer = first.replace("version = 1", "version = 2").replace("17:00", "18:00")
+        (tmp_path / "movable" / "2.toml").write_text(longer, encoding="utf-8")
+        told = [one async for one in reproject(there.cases, "movable", 2, actor="op", reason="open until six")]
+        after = await there.until(case, lambda view: view if facts(view).calendar == "movable@2" else None)
+        again = [one async for one in reproject(there.cases, "movable", 2, actor="op", reason="twice")]
+        newer, _ = await waiting(there, Movable)
+        view = await there.cases.show(newer)
+    start = round(after.started.timestamp() * 1e6)
+    pinned = Store([tmp_path]).pin("movable", start - us(48 * HOUR), start + us(2400 * HOUR), 2)
+    due = pinned.working.advance(start, us(8 * HOUR))
+
+    assert [(one.case, one.before, one.error) for one in (*lost, *told)] == [(case, "movable@1", "")] * 2
+    assert again == []
+    assert (facts(kept).calendar, kept.record.ignored[0].code) == ("movable@1", "unknown_calendar")
+    assert [(entry.entry, entry.by, entry.reason) for entry in after.record.entries] == [
+        ("reproject", "op", "a slip"),
+        ("reproject", "op", "open until six"),
+    ]
+    assert due is not None
+    assert abs(round(after.due.timestamp() * 1e6) - due) <= 1
+    assert facts(view).calendar == "movable@2"
+
+
+@pytest.mark.timeout(400)
 async def test_a_thousand_armed_ladders_fire_each_rung_exactly_once(bench):
     """All wait for a person who never comes; each has gone up its whole ladder when its task expires."""
     limit = asyncio.Semaphore(40)

@@ -159,6 +159,26 @@ class Officed(WorkUnit, name="officed", version="1", key="request"):
         return Result(granted=decision.decision == "grant", overdue=self.overdue)
 
 
+class Movable(WorkUnit, name="movable", version="1", key="request"):
+    """Its calendar gets another version while cases are open."""
+
+    outcome = Outcome(
+        Result,
+        "The request is decided within 8 working hours.",
+        achieved=lambda result: result.granted,
+        within=Target(working_hours(8), calendar="movable"),
+        accountable=BOSS,
+    )
+    learning = LEARNING
+
+    ASK = human("ask", Request, Decision, role="clerk", accountable=BOSS)
+
+    async def work(self, case: Request) -> Result:
+        """Ask."""
+        decision = await self.perform(self.ASK, case)
+        return Result(granted=decision.decision == "grant")
+
+
 class Astray(WorkUnit, name="astray", version="1", key="request"):
     """Its calendar is nowhere."""
 
@@ -179,4 +199,4 @@ class Astray(WorkUnit, name="astray", version="1", key="request"):
         return Result(granted=decision.decision == "grant")
 
 
-PROMISING: tuple[type[WorkUnit], ...] = (Laddered, Brisk, Manifold, Officed, Astray)
+PROMISING: tuple[type[WorkUnit], ...] = (Laddered, Brisk, Manifold, Officed, Movable, Astray)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.console import Exit, Json, emit, setup
+from workers.commands.cases import As
+from workers.console import Exit, Json, emit, fail, open_cases, run, setup
 
 if TYPE_CHECKING:
-    from workunits.calendars.store import Store
+    from workunits.calendars.store import Published, Store
 
 app = typer.Typer(help="When the organisation works: zones, hours, holidays, closures.", no_args_is_help=True)
 _File = Annotated[Path, typer.Argument(metavar="NAME.toml", help="The calendar's file; it names the calendar.")]
@@ -80,17 +81,56 @@ def check(file: _File, *, json: Json = False) -> None:
 
 
 @app.command()
-def publish(ctx: typer.Context, file: _File, *, json: Json = False) -> None:
+def publish(
+    ctx: typer.Context,
+    file: _File,
+    *,
+    reproject: Annotated[
+        bool, typer.Option("--reproject", help="Open clocks go on by this version, too; else they keep theirs.")
+    ] = False,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why they do; it stands on each record.")] = "",
+    actor: As = "",
+    json: Json = False,
+) -> None:
     """Publish a file as the version that it states; what is published never changes."""
+    why = " ".join(reason.split())
+    if reproject and not why:
+        fail("--reason: say why open clocks go on by another version", field="--reason", exit_code=Exit.USAGE)
     published = _store(ctx).publish(file)
     name, version = published.name, published.calendar.version
-    if json:
+    if reproject:
+        _reproject(ctx, published, actor, why, json=json)
+    elif json:
         emit({"name": name, "version": version, "file": str(published.path), "existing": published.existing})
     elif published.existing:
         typer.echo(f"{name} version {version} was published already, with this content: {published.path}")
     else:
         typer.echo(f"{name} version {version} is published: {published.path}")
         typer.echo("Cases that start from now on use it; those that are open keep the version that they began with.")
+
+
+def _reproject(ctx: typer.Context, published: Published, actor: str, reason: str, *, json: bool) -> None:
+    """Have the open clocks go on by what was published, and say of each case what became of it."""
+    from workers.names import actor as actor_of
+    from workers.reprojecting import Reprojected, reproject
+
+    who, name, version = actor_of(actor), published.name, published.calendar.version
+
+    async def go() -> list[Reprojected]:
+        async with open_cases(ctx) as cases:
+            return [one async for one in reproject(cases, name, version, actor=who, reason=reason)]
+
+    told = run(go())
+    failed = [one for one in told if one.error]
+    if json:
+        there = [{"case": one.case, "before": one.before, "error": one.error or None} for one in told]
+        emit({"name": name, "version": version, "existing": published.existing, "cases": there})
+    else:
+        typer.echo(f"{name} version {version} is published; {len(told) - len(failed)} open cases go on by it.")
+        for one in failed:
+            typer.echo(f"{one.case} keeps {one.before}: {one.error}")
+    if failed:
+        raise typer.Exit(Exit.FINDING)
 
 
 def _store(ctx: typer.Context) -> Store:

@@ -192,13 +192,14 @@ class Desk:
         try:
             accepted = self._accept(name, args)
         except ApplicationError as error:
-            self._ignore(error.type or "", error.message)
+            self.ignore(error.type or "", error.message)
         except Exception as error:  # noqa: BLE001 - a bug in a model's own check: nobody's message may wedge the case
-            self._ignore("check_failed", f"the check of the message failed with {type(error).__name__}")
+            self.ignore("check_failed", f"the check of the message failed with {type(error).__name__}")
         else:
             self._apply(*accepted)
 
-    def _ignore(self, code: str, why: str) -> None:
+    def ignore(self, code: str, why: str) -> None:
+        """Note what had no effect."""
         self.record.ignored_count += 1
         if len(self.record.ignored) < IGNORED_KEPT:
             self.record.ignored.append(Ignored(at=self.record.offset(self._now()), code=code, why=why[:200]))

@@ -41,6 +41,7 @@ class Calendars:
                 self._budgets.setdefault(one.target.calendar, []).append(one.target.within)
         self._started = started
         self._wanted: dict[str, int | None] = {}
+        self._again: datetime | None = None
         self.known: dict[str, Calendar] = {one.name: Calendar(one, started) for one in pinned}
 
     @property
@@ -104,19 +105,29 @@ class Calendars:
         """When a calendar is to be pinned again: well before its known part ends, or at once for another version."""
         if self._wanted:
             return 0
+        if self._again is not None:
+            return (self._again - self._started) // _ONE
         return min((calendar.until - AHEAD // 2 // _ONE for calendar in self.known.values()), default=None)
 
-    async def look_further(self) -> list[str]:
+    async def look_further(self) -> tuple[list[str], list[str]]:
         """Pin what is wanted, or the same versions further ahead.
 
         Returns:
-            The calendars that are now of another version.
+            The calendars that are now of another version; and what could not be pinned, and why.
         """
         wanted, self._wanted = self._wanted, {}
         further = {name: calendar.pinned.version for name, calendar in self.known.items()}
+        lost: list[str] = []
         for name, version in (wanted or further).items():
-            await self._pin(name, version, AHEAD)
-        return list(wanted)
+            try:
+                await self._pin(name, version, AHEAD)
+            except FailureError as error:
+                if is_cancelled_exception(error):
+                    raise
+                lost.append(str(error.cause or error))
+        # Whoever removed the calendar may bring it back; what is known of it lasts for a while.
+        self._again = workflow.now() + timedelta(days=1) if lost and not wanted else None
+        return ([] if lost else list(wanted)), lost
 
     def label(self, reading: Reading) -> str:
         """The calendar and version of a clock; empty for one in elapsed time."""

@@ -93,7 +93,9 @@ class Clock:
                 if due.at > workflow.now():
                     break
                 if due.rung == "horizon":
-                    changed = await self._calendars.look_further()
+                    changed, lost = await self._calendars.look_further()
+                    for why in lost:
+                        self._desk.ignore("unknown_calendar", why)
                     self.rearm(lambda reading: reading.promised.target.calendar in changed)  # noqa: B023 - called at once
                     self._desk.changed = True
                     break
