@@ -46,7 +46,7 @@ _COLUMNS = [
     for name in (
         *("task_id", "case_id", "unit", "business_key", "step", "role", "state", "revision", "owner", "delegator"),
         *("person", "accountable", "level", "external", "because", "ready_at", "expires_at", "due_at", "warned_at"),
-        *("excluded", "also", "urgency"),
+        *("also", "urgency", "excluded"),
     )
 ]
 _UNIT, _STEP = (next(i for i, c in enumerate(_COLUMNS) if c.name == name) for name in ("unit", "step"))

@@ -74,11 +74,11 @@ class TaskRow:
     expires_at: datetime | None
     due_at: datetime | None
     warned_at: datetime | None
-    excluded: tuple[str, ...] = ()
     also: str = ""
     """Further roles that may take it, each on a line of its own: it went up to them."""
     urgency: int = 0
     """From 0 to 100, by the rungs that have fired."""
+    excluded: tuple[str, ...] = ()
     touch: timedelta = timedelta(0)
     """How long work on this step usually takes."""
     pending: str | None = None

@@ -359,7 +359,7 @@ async def test_open_clocks_go_on_by_another_version_of_their_calendar(lab, tmp_p
     async with there.worker():
         case, _ = await waiting(there, Movable)
         lost = [one async for one in reproject(there.cases, "movable", 9, actor="op", reason="a slip")]
-        kept = await there.until(case, lambda view: view if view.record.ignored else None)
+        kept = await there.until(case, lambda view: view if view.record and view.record.ignored else None)
         longer = first.replace("version = 1", "version = 2").replace("17:00", "18:00")
         (tmp_path / "movable" / "2.toml").write_text(longer, encoding="utf-8")
         told = [one async for one in reproject(there.cases, "movable", 2, actor="op", reason="open until six")]
@@ -371,6 +371,8 @@ async def test_open_clocks_go_on_by_another_version_of_their_calendar(lab, tmp_p
     pinned = Store([tmp_path]).pin("movable", start - us(48 * HOUR), start + us(2400 * HOUR), 2)
     due = pinned.working.advance(start, us(8 * HOUR))
 
+    assert kept.record is not None
+    assert after.record is not None
     assert [(one.case, one.before, one.error) for one in (*lost, *told)] == [(case, "movable@1", "")] * 2
     assert again == []
     assert (facts(kept).calendar, kept.record.ignored[0].code) == ("movable@1", "unknown_calendar")
@@ -379,6 +381,7 @@ async def test_open_clocks_go_on_by_another_version_of_their_calendar(lab, tmp_p
         ("reproject", "op", "open until six"),
     ]
     assert due is not None
+    assert after.due is not None
     assert abs(round(after.due.timestamp() * 1e6) - due) <= 1
     assert facts(view).calendar == "movable@2"
 

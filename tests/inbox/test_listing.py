@@ -78,6 +78,8 @@ def task_row(case_id: str, step: str, role: str, due: datetime | None, **more: A
         "expires_at": None,
         "due_at": due,
         "warned_at": None,
+        "also": "\nhead of tests\n" if more.get("level") else "",
+        "urgency": 0,
     }
     return row | more
 
