@@ -13,6 +13,7 @@ from starlette.responses import Response
 from inbox.framing import frame, signed_in
 from inbox.identity import Actor
 from inbox.moments import micro, span
+from inbox.promise_view import promise
 from inbox.readable import safe_link
 from inbox.rendering import Clock, case_href, due, render, task_href
 from inbox.shapes import words
@@ -42,13 +43,6 @@ _DID = {
     "skip": "skipped it",
     "cancel": "cancelled it",
 }
-_RUNGS = {
-    "warn": "Counted as at risk",
-    "deadline": "The due time passed",
-    "withdrawn": "A late step had ended in time after all",
-    "expiry": "A task expired",
-    "resume": "A wait ended by itself",
-}
 _GOOD, _BAD = ("achieved",), ("failed", "expired", "not_achieved")
 _SHOWN = 20
 
@@ -61,6 +55,7 @@ async def case(request: Request, case_id: str, actor: Actor = signed_in) -> Resp
     clock = Clock.of(actor)
     unit = app.doors.catalog.get(sheet.unit)
     record = sheet.record
+    elapsed = _elapsed(record, clock.now) if record else 0
 
     def name(who: str) -> str:
         return called(who, app.doors.directory)
@@ -69,7 +64,9 @@ async def case(request: Request, case_id: str, actor: Actor = signed_in) -> Resp
         "case.html",
         frame(request, actor, clock),
         case=_head(sheet, unit, clock, app.doors),
-        clock=_promise(record, sheet, clock.now, unit) if record else None,
+        clock=promise(record, _elapsed(record, clock.now), unit.outcome.target, name, is_open=sheet.is_open)
+        if record
+        else None,
         course=course_of(record, _elapsed(record, clock.now), name) if record else None,
         parts=list(_parts(record, clock.now)) if record else [],
         routes=list(_routes(record)) if record else [],
@@ -208,32 +205,6 @@ def _links(sheet: CaseSheet, doors: Any) -> list[tuple[str, str]]:
 
 def _elapsed(record: Record, now: datetime) -> int:
     return record.closed if record.closed is not None else record.offset(now)
-
-
-def _promise(record: Record, sheet: CaseSheet, now: datetime, unit: type[WorkUnit]) -> dict[str, Any] | None:
-    """How much of the budget is used."""
-    if record.due <= 0:
-        return None
-    elapsed = _elapsed(record, now)
-    used = min(100.0, round(elapsed / record.due * 100, 1))
-    kind = "overdue" if record.breached is not None else "risk" if record.warned is not None else ""
-    state = {"met": "kept", "breached": "broken", "void": "void: the case ended without an outcome"}.get(record.sla, "")
-    left = f"{micro(record.due - elapsed)} left" if elapsed <= record.due else f"{micro(elapsed - record.due)} over"
-    entries = [
-        {
-            "words": _RUNGS.get(rung.rung, rung.rung) + (f": {words(rung.task)}" if rung.task else ""),
-            "at": record.when(rung.due),
-        }
-        for rung in record.rungs
-    ]
-    return {
-        "kind": kind,
-        "used": used,
-        "warn": unit.outcome.target.warn * 100 if sheet.is_open else None,
-        "words": f"{micro(elapsed)} of {micro(record.due)} used, {left}."
-        + (f" The promise is {state}." if state else ""),
-        "entries": entries,
-    }
 
 
 def _parts(record: Record, now: datetime) -> Iterator[tuple[str, str, str]]:

@@ -13,7 +13,11 @@ from tests.core.test_clocks import reading_of, us
 from workunits.core.promise import Budget, elapsed, working_days, working_hours
 
 PAGE = Path(__file__).parents[2] / "docs" / "sla.md"
-KINDS: dict[str, Callable[[int], Budget]] = {"h": lambda n: elapsed(hours=n), "working hour": working_hours, "working day": working_days}
+KINDS: dict[str, Callable[[int], Budget]] = {
+    "h": lambda n: elapsed(hours=n),
+    "working hour": working_hours,
+    "working day": working_days,
+}
 ROW = re.compile(r"\| (\d{4}-\S+ \S+) \| (.+?) \| (?:(\S+ \S+) to (\S+ \S+) )?\| (\d{4}-\S+ \S+) \|")
 ROWS = ROW.findall(PAGE.read_text(encoding="utf-8"))
 
