@@ -64,10 +64,8 @@ async def case(request: Request, case_id: str, actor: Actor = signed_in) -> Resp
         "case.html",
         frame(request, actor, clock),
         case=_head(sheet, unit, clock, app.doors),
-        clock=promise(record, _elapsed(record, clock.now), unit.outcome.target, name, is_open=sheet.is_open)
-        if record
-        else None,
-        course=course_of(record, _elapsed(record, clock.now), name) if record else None,
+        clock=promise(record, elapsed, unit.outcome.target, name, is_open=sheet.is_open) if record else None,
+        course=course_of(record, elapsed, name) if record else None,
         parts=list(_parts(record, clock.now)) if record else [],
         routes=list(_routes(record)) if record else [],
         history=happened(sheet.history, sheet.comments, app.doors.directory),
