@@ -13,9 +13,10 @@ import pytest_asyncio
 from temporalio.client import WorkflowHandle
 from temporalio.worker import Worker
 
-from tests.lab import performers
+from tests.lab import performers, trouble_performers
 from tests.lab.freight import Freighter
 from tests.lab.terms import Crowd, Keyless, Terms, Tight
+from tests.lab.troubles import TROUBLES
 from tests.lab.units import UNITS
 from workunits.cases import CaseView
 from workunits.client import QUEUE, Cases, Started
@@ -25,7 +26,7 @@ from workunits.performs import collect, match
 from workunits.registry import Catalog, Package
 from workunits.testing import Lab
 
-ALL: tuple[type[WorkUnit], ...] = (*UNITS, Crowd, Freighter, Keyless, Terms, Tight)
+ALL: tuple[type[WorkUnit], ...] = (*UNITS, *TROUBLES, Crowd, Freighter, Keyless, Terms, Tight)
 PACKAGE = Package("tests", ALL, ("tests.lab.contracts",), ("tests.lab.performers",))
 
 
@@ -44,7 +45,7 @@ class Bench:
     def worker(self) -> Worker:
         """A worker for the tests' units; not started."""
         steps = [step for unit in ALL for step in unit.steps]
-        activities = [performer.as_activity() for performer in match(steps, collect([performers], {}))]
+        activities = [performer.as_activity() for performer in match(steps, collect([performers, trouble_performers], {}))]
         return Worker(self.client, task_queue=self.queue, workflows=list(ALL), activities=activities)
 
     async def start(self, unit: type[WorkUnit], mood: str = "", **more: Any) -> Started:

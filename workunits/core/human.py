@@ -19,6 +19,7 @@ from temporalio.exceptions import ApplicationError
 from . import effects
 from .bodies import read_body
 from .errors import BadInput, Refused
+from .incidents import Incident, decide, judge_incident, read_decision
 from .lifecycle import Action, Task, judge
 from .machine import Said
 from .pace import Pace
@@ -211,6 +212,10 @@ class Desk:
                     raise Refused("action_id_reused", "the same action id came before with other content")
                 return action, print_, None
             task = self.tasks.get(action.task_id)
+            incident = self.record.incident(action.task_id)
+            if incident is not None:
+                judge_incident(incident, action, self._admins)
+                return action, print_, read_decision(self._steps[incident.step], action)
             if task is None:
                 raise self._unknown(action.task_id)
             judge(task, action, self._now(), admins=self._admins, initiator=self.record.started_by)
@@ -232,31 +237,53 @@ class Desk:
         before = self._acted.get(action.action_id)
         if before:
             return {"task_id": f"{self.record.case}/{before.task}", "state": before.state, "revision": before.revision}
+        incident = self.record.incident(action.task_id)
+        if incident is not None:
+            at = self._decide(incident, action, *said)
+            return self._remember(action, print_, at, _said(action, said[0]), incident)
         task = self.tasks[action.task_id]
         counts = task.clip(action.sent_at, self._now())
         work = self._work(task)
         if effects.apply(task, work, action, said, self.record.offset(counts)):
             self._settle(task, action, said, counts)
+        return self._remember(action, print_, self.record.offset(counts), _said(action, said), task)
+
+    def _remember(
+        self, action: Action, print_: str, at: Microseconds, said: dict[str, Any], after: Task | Incident
+    ) -> dict[str, Any]:
+        """Write an accepted action on the record, and give its answer."""
         acted = Acted(
-            at=self.record.offset(counts),
+            at=at,
             id=action.action_id,
             hash=print_,
-            task=work.key,
+            task=action.task_id.rpartition("/")[2],
             action=action.action,
             by=action.actor,
             acting_for=action.acting_for,
             origin=action.origin,
             seen=action.seen,
-            said={}
-            if action.action == "complete" or said is None
-            else said.model_dump(mode="json", exclude_defaults=True),
-            state=task.state,
-            revision=task.revision,
+            said=said,
+            state=after.state,
+            revision=after.revision,
         )
         self.record.actions.append(acted)
         self._acted[acted.id] = acted
         self.changed = True
-        return {"task_id": task.id, "state": task.state, "revision": task.revision}
+        return {"task_id": action.task_id, "state": after.state, "revision": after.revision}
+
+    def _decide(self, incident: Incident, action: Action, said: Any, result: Any) -> Microseconds:
+        """Apply a decision on an incident; when it counts."""
+        counts = min(max(action.sent_at, self.record.when(incident.at)), self._now())
+        at = self.record.offset(counts)
+        decide(incident, action, said, at)
+        if incident.holds:
+            return at  # it is tried again
+        work = next(work for work in self.record.steps if work.key == incident.key)
+        effects.end_by_operator(work, action, at, code=None if result else incident.code)
+        out = result.model_dump_json() if result else None
+        self.answers[action.task_id] = Said(out=out, code="" if result else incident.code, why=incident.why)
+        self._count_as(counts)
+        return at
 
     def _settle(self, task: Task, action: Action, said: Any, counts: datetime) -> None:
         """Keep what came of a task that ended by an action, for the case to go on with."""
@@ -302,5 +329,5 @@ def _said(action: Action, said: Any) -> dict[str, Any]:
     """What an action says beside an answer: answers go to the unit, and are not for the record."""
     if said is None or action.action == "complete":
         return {}
-    told: dict[str, Any] = said.model_dump(mode="json", exclude_defaults=True)
+    told: dict[str, Any] = said.model_dump(mode="json", exclude={"result"}, exclude_defaults=True)
     return told
