@@ -45,7 +45,9 @@ class Bench:
     def worker(self) -> Worker:
         """A worker for the tests' units; not started."""
         steps = [step for unit in ALL for step in unit.steps]
-        activities = [performer.as_activity() for performer in match(steps, collect([performers, trouble_performers], {}))]
+        activities = [
+            performer.as_activity() for performer in match(steps, collect([performers, trouble_performers], {}))
+        ]
         return Worker(self.client, task_queue=self.queue, workflows=list(ALL), activities=activities)
 
     async def start(self, unit: type[WorkUnit], mood: str = "", **more: Any) -> Started:

@@ -134,7 +134,7 @@ async def test_a_compensation_that_fails_for_good_fails_the_case_after_the_other
 async def test_it_goes_on_in_the_next_run(bench, monkeypatch):
     """The new run begins nothing of the work again and undoes only what is left."""
     monkeypatch.setattr("workunits.core.course.MESSAGES_PER_RUN", 3)
-    case, request = await start(bench, "no car", "cancel_room")
+    case, _ = await start(bench, "no car", "cancel_room")
     task = await bench.task(case, "cancel_room_by_hand")
     for action in ("claim", "release", "claim"):
         await bench.cases.act(task.id, action, actor="ann", roles=[task.role])
@@ -183,5 +183,7 @@ def _started(view, step):
 async def _wait_for_route(bench, case):
     """Until the case has heard of the exception: its history has the end of the step that raised it."""
     async with asyncio.timeout(20):
-        while not await bench.events(case, "activity_task_failed"):
+        while True:
+            if await bench.events(case, "activity_task_failed"):
+                return
             await asyncio.sleep(0.01)

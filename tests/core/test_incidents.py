@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
@@ -168,7 +169,7 @@ async def test_who_may_not_decide_is_refused_with_no_history_cost(bench):
     case, request = await start(bench)
     await held(bench, case)
     before = (await bench.handle(case).describe()).history_length
-    refused = {
+    refused: dict[str, dict[str, Any]] = {
         "not_allowed": {"roles": ["clerk"]},
         "stale_revision": {"revision": 9},
         "unknown_action": {"action": "claim"},

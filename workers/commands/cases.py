@@ -96,7 +96,9 @@ def list_(
     ctx: typer.Context,
     *,
     unit: OfUnit = None,
-    state: Annotated[str | None, typer.Option(help="Only those that are running, waiting, incident, or closed as this.")] = None,
+    state: Annotated[
+        str | None, typer.Option(help="Only those that are running, waiting, incident, or closed as this.")
+    ] = None,
     limit: Limit = 50,
     json: Json = False,
 ) -> None:

@@ -36,10 +36,11 @@ async def compensate(course: Course) -> None:
         Ended: a compensation failed and no rule took over.
     """
     failed: Ended | None = None
+    undoing = {work.key for work in course.record.steps if work.undoes}
     for key, said in reversed(list(course.done.items())):
         step = course.step_of(key)
         undo = step.compensated_by
-        if undo is None or said.out is None or key in course.undone:
+        if undo is None or said.out is None or key in course.undone or key in undoing:
             continue
         course.undone.add(key)
         try:
