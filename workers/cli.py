@@ -21,6 +21,7 @@ from workers.commands import (
     export,
     forget,
     inbox,
+    incidents,
     ledger,
     notify,
     replay,
@@ -63,6 +64,7 @@ app.command()(design.check)
 app.command()(design.init)
 app.command()(replay.replay)
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(incidents.app, name="incidents")
 app.command()(ledger.follow)
 app.command()(inbox.inbox)
 app.command()(notify.notify)
