@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from observability.ledger.seeing import OUTSIDE, Seen, Status
+from workunits.core.incidents import close_incidents
 from workunits.core.record import Record
 from workunits.core.spec import Close
 
@@ -27,6 +28,7 @@ def truthful(seen: Seen) -> Record:
                 spans.append((work.since, max(work.since, record.closed)))
                 work.since = work.now = None
             work.done, work.end = max(work.ready, record.closed), "cancelled"
+    close_incidents(record.incidents, record.closed)
     if record.due and record.closed > record.due and record.breached is None:
         record.breached = record.due
     return record

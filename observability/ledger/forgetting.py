@@ -21,10 +21,12 @@ from workunits.core.errors import BadInput
 
 Kind = Literal["case", "subject"]
 _SALT = "salt"
+_ALIAS = "forgotten-"
 NAMED: Mapping[str, tuple[str, ...]] = {
     "steps": ("performer", "acting_for"),
     "tasks": ("owner", "performer", "delegator", "person"),
     "actions": ("actor", "acting_for"),
+    "incidents": ("who",),
 }
 """Where the rows of a case name people."""
 _TOLD = ("why", "cancelled_by")
@@ -56,7 +58,7 @@ class Forgetting:
 
     def alias(self, name: str) -> str:
         """What stands in a forgotten person's place: figures still tell people apart."""
-        return f"forgotten-{self.mark('subject', name)[:12]}"
+        return f"{_ALIAS}{self.mark('subject', name)[:12]}"
 
     def apply(self, rows: CaseRows) -> None:
         """Take out of a case's rows what is not to be kept."""
@@ -71,6 +73,10 @@ class Forgetting:
                     if row[name] and (row[name] in outsiders or self.since("subject", row[name])):
                         row[name] = self.alias(row[name])
                         changed = True
+        for row in rows.incidents:
+            if since or (row["who"] or "").startswith(_ALIAS):
+                row["why"] = None
+                rows.case["why"] = rows.case["why"] if row["state"] != "failed" else None
         if since or changed:
             self._strip(rows.case, told=since is not None)
         if since:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -17,6 +18,9 @@ ODD: set[str] = set()
 """As BROKEN: raises a business exception."""
 WAITING: dict[str, asyncio.Event] = {}
 """`<request>/<step>`: what a performer waits for before it does anything."""
+TRIES: Counter[str] = Counter()
+"""By effect key: how often it was tried."""
+TWICE = 2
 DONE: list[str] = []
 """The effect keys of what was really done, in order."""
 
@@ -35,7 +39,11 @@ async def _do(request: str) -> Facts:
 
 @performs(Held.BOOK)
 async def book(case: Request) -> Facts:
-    """Book."""
+    """Book, by the case's mood only the third time or never."""
+    key = effect_key()
+    TRIES[key] += 1
+    if case.mood == "broken" or (case.mood == "twice" and TRIES[key] <= TWICE):
+        raise ApplicationError("the bank is down", type="bank_down", non_retryable=True)
     return await _do(case.request)
 
 

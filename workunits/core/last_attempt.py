@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
@@ -53,11 +54,14 @@ def let_go(work: Work, at: Microseconds) -> None:
 
 
 async def _decided(course: Course, incident: Incident, work: Work) -> None:
-    """Wait for an operator, also when the case is ended meanwhile."""
+    """Wait for an operator, or until the case is ended meanwhile."""
     try:
         await workflow.wait_condition(lambda: incident.state != "open")
-    finally:
+    except asyncio.CancelledError:
+        # Not `finally`: a worker that drops a case from its memory ends this elsewhere, where no clock is.
         let_go(work, course.at())
+        raise
+    let_go(work, course.at())
 
 
 def _open(course: Course, step: Step[Any, Any], work: Work, said: Said) -> Incident:
