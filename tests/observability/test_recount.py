@@ -160,7 +160,8 @@ async def test_a_report_says_what_the_histories_say(ours, played, ledger):
     """Each figure of each unit's report over the same cases."""
     await take(ours, ledger, list(played))
     recounted = counted_as(ledger, played).values()
-    for unit in (*MOODS, Held):
+    units: tuple[type[WorkUnit], ...] = (*MOODS, Held)
+    for unit in units:
         said = said_by(report(ledger, Asked(unit.unit_name)).figures)
         counted = report_of([one for one in recounted if one.course.unit is unit])
         wrong = {name: (value, said[name]) for name, value in counted.items() if not same(value, said[name])}
