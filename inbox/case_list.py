@@ -12,9 +12,9 @@ from inbox.wanted import Place, cursor_of, read_cursor
 from observability.ledger.store import Ledger
 from observability.ledger.tables import cases
 from workunits.core.errors import BadInput
-from workunits.core.spec import CLOSES
+from workunits.core.spec import CLOSES, OPEN_STATES
 
-STATES = ("running", "waiting", *CLOSES)
+STATES = (*OPEN_STATES, *CLOSES)
 
 
 @dataclass(frozen=True, slots=True)

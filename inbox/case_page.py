@@ -42,9 +42,18 @@ _DID = {
     "fail": "raised an exception",
     "skip": "skipped it",
     "cancel": "cancelled it",
+    "retry": "had it tried again",
 }
-_GOOD, _BAD = ("achieved",), ("failed", "expired", "not_achieved")
+_DECIDED = {"resolve": "gave its result by hand", "fail": "let the case fail"}
+"""What an operator did on an incident, where it is called as it is on a task."""
+_GOOD, _BAD = ("achieved",), ("failed", "expired", "not_achieved", "incident")
 _SHOWN = 20
+_THEN = {
+    "close": "the case closes",
+    "incident": "an operator decides",
+    "compensate": "what was done is undone, then the case closes",
+}
+"""Where a route leads, when no step takes over."""
 
 
 @router.get("/case/{case_id:path}")
@@ -93,7 +102,7 @@ def happened(
         {
             "at": one.at,
             "who": name(one.by) + (f" for {name(one.acting_for)}" if one.acting_for else ""),
-            "did": _DID.get(one.action, words(one.action).lower()) + (f" ({words(one.step)})" if steps else ""),
+            "did": _did(one) + (f" ({words(one.step)})" if steps else ""),
             "said": _told(one.said, name),
             "comment": False,
         }
@@ -104,6 +113,12 @@ def happened(
         for one in comments
     ]
     return sorted(entries, key=lambda entry: entry["at"])
+
+
+def _did(one: Happened) -> str:
+    """What someone did, in words; of an incident, too, where an action may be called as it is on a task."""
+    of_incident = one.state == "resolved" or (one.action == "fail" and "code" not in one.said)
+    return _DECIDED[one.action] if of_incident and one.action in _DECIDED else did(one.action)
 
 
 def did(action: str) -> str:
@@ -158,6 +173,9 @@ def _facts(sheet: CaseSheet, unit: type[WorkUnit], doors: Any) -> Iterator[tuple
 
 
 def _recorded(record: Record, directory: Any) -> Iterator[tuple[str, str, datetime | None]]:
+    for incident in record.incidents:
+        if incident.holds:
+            yield "Held by an incident", incident.cause.replace("_", " "), None
     if record.started_by:
         yield "Started by", called(record.started_by, directory), None
     if record.breached is not None:
@@ -216,7 +234,7 @@ def _parts(record: Record, now: datetime) -> Iterator[tuple[str, str, str]]:
 
 def _routes(record: Record) -> Iterator[dict[str, Any]]:
     for route in record.routes:
-        then = "the case closes" if route.to == "close" else f"{words(route.to)} takes over"
+        then = _THEN.get(route.to) or f"{words(route.to)} takes over"
         at = record.started + timedelta(microseconds=route.at)
         step = words(route.key) if route.key else "the unit"
         yield {"at": at, "step": step, "code": words(route.code), "business": route.business, "then": then}

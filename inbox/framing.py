@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from inbox.identity import Actor, current_actor
 from inbox.rendering import Clock, Page
+from inbox.rights import administrated
 
 
 async def _sign_in(request: Request) -> Actor:
@@ -30,6 +31,7 @@ def frame(request: Request, actor: Actor | None, clock: Clock | None = None, *, 
         at: The entry of the main navigation that it belongs to.
         search: What was searched for.
     """
+    doors = request.app.state.doors
     pulse = getattr(request.app.state, "pulse", None)
     return Page(
         clock=clock or Clock.of(actor),
@@ -37,6 +39,7 @@ def frame(request: Request, actor: Actor | None, clock: Clock | None = None, *, 
         at=at,
         troubles=pulse.troubles if pulse is not None and actor is not None else (),
         version=getattr(request.state, "version", 0),
-        dev_login=request.app.state.doors.dev_login,
+        dev_login=doors.dev_login,
         search=search,
+        operates=actor is not None and bool(administrated(actor, doors.catalog, doors.directory)),
     )

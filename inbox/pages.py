@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI, Form, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.staticfiles import StaticFiles
 
-from inbox import bulk_page, case_page, catalog_page, task_page
+from inbox import bulk_page, case_page, catalog_page, incident_page, task_page
 from inbox.asking import HEADINGS, LATE_WORDS, SCOPE_WORDS, address_of, is_filtered, wanted_in, wanted_of
 from inbox.flash import flash_of, flashes
 from inbox.framing import frame, signed_in
@@ -43,8 +43,9 @@ def install(app: FastAPI) -> None:
     app.state.login_page = login_page
     app.state.logged_out_page = logged_out_page
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    for part in (router, task_page.router, bulk_page.router, case_page.router, catalog_page.router):
-        app.include_router(part)
+    app.include_router(router)
+    for page in (task_page, bulk_page, incident_page, case_page, catalog_page):
+        app.include_router(page.router)
 
 
 @router.get("/")

@@ -70,6 +70,8 @@ class Page:
     """Of what is shown: see `inbox.live`."""
     dev_login: bool = False
     search: str = ""
+    operates: bool = False
+    """Whether incidents are for this person to decide."""
 
 
 @dataclass(frozen=True, slots=True)

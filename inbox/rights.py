@@ -61,6 +61,13 @@ def admins_of(unit: type[WorkUnit]) -> tuple[str, ...]:
     return (*unit.admins, unit.outcome.accountable)
 
 
+def administrated(actor: Actor, catalog: Catalog, directory: Directory) -> list[type[WorkUnit]]:
+    """The units whose incidents an actor decides on."""
+    roles = authority(actor, directory, datetime.now(UTC)).roles
+    mine = [unit for unit in catalog if actor.units is None or unit.unit_name in actor.units]
+    return [unit for unit in mine if roles & set(admins_of(unit))]
+
+
 def roles_in(unit: type[WorkUnit]) -> frozenset[str]:
     """The roles that have a part in a unit: they may read its cases."""
     parts = {role for step in unit.steps for role in (step.role, step.accountable)}

@@ -106,6 +106,8 @@ def _length(intervals: list[Interval]) -> Microseconds:
 
 
 def _label(work: Work) -> str:
+    if work.undoes:
+        return f"{words(work.step)}, undoes {words(work.undoes).lower()}"
     _, dash, number = work.key.removeprefix(work.step).rpartition("-")
     again = f", {number}. time" if dash and number.isdigit() else f", vote {number[1:]}" if dash and number else ""
     return words(work.step) + again

@@ -14,10 +14,11 @@ import pytest_asyncio
 from temporalio.client import WorkflowHandle
 from temporalio.worker import Worker
 
-from tests.lab import performers
+from tests.lab import performers, trouble_performers
 from tests.lab.freight import Freighter
 from tests.lab.promises import PROMISING
 from tests.lab.terms import Crowd, Keyless, Terms, Tight
+from tests.lab.troubles import TROUBLES
 from tests.lab.units import UNITS
 from workunits.calendars.activity import calendar_activity
 from workunits.calendars.store import Store
@@ -29,7 +30,7 @@ from workunits.performs import collect, match
 from workunits.registry import Catalog, Package
 from workunits.testing import Lab
 
-ALL: tuple[type[WorkUnit], ...] = (*UNITS, *PROMISING, Crowd, Freighter, Keyless, Terms, Tight)
+ALL: tuple[type[WorkUnit], ...] = (*UNITS, *PROMISING, *TROUBLES, Crowd, Freighter, Keyless, Terms, Tight)
 CALENDARS = Path(__file__).parent / "lab" / "calendars"
 PACKAGE = Package("tests", ALL, ("tests.lab.contracts",), ("tests.lab.performers",))
 
@@ -50,7 +51,8 @@ class Bench:
     def worker(self) -> Worker:
         """A worker for the tests' units; not started."""
         steps = [step for unit in ALL for step in unit.steps]
-        activities = [performer.as_activity() for performer in match(steps, collect([performers], {}))]
+        performed = match(steps, collect([performers, trouble_performers], {}))
+        activities = [performer.as_activity() for performer in performed]
         activities.append(calendar_activity(Store([self.calendars])))
         return Worker(self.client, task_queue=self.queue, workflows=list(ALL), activities=activities)
 

@@ -26,6 +26,12 @@ _STUCK = 2
 """Attempts of a workflow task from which on the case counts as stuck."""
 _FAILURE_SHOWN = 160
 _IGNORED_SHOWN = 3
+_THEN = {
+    "close": "the case closes",
+    "incident": "an operator decides",
+    "compensate": "what was done is undone, then the case closes",
+}
+"""Where a route leads, when no step takes over."""
 
 
 @dataclass(frozen=True)
@@ -121,11 +127,15 @@ def _header(page: Page) -> Iterator[tuple[str, Cell]]:
     yield "SLA", (f"{due}{', ' if said else ''}{said}", style)
     if not view.is_open:
         yield from _close(view, record)
+    for incident in record.incidents if record else ():
+        if incident.holds:
+            yield "Held by", (f"an incident: {incident.cause}; decide it: workunits incidents show {view.case}", "red")
     for task in view.tasks:
         yield "Waits for", waits_for(task, page.now)
     for text in page.under_way:
         yield "Performs", text
-    if view.is_open and not view.tasks and not page.under_way and view.started <= page.now:
+    idle = not view.tasks and not page.under_way and view.state != "incident"
+    if view.is_open and idle and view.started <= page.now:
         yield "Waits for", "a worker" if record is None else "nobody; a machine step is next, or the case is closing"
 
 
@@ -152,10 +162,10 @@ def waits_for(task: Task, now: datetime) -> str:
 
 def _step(page: Page, work: Work) -> Sequence[Cell]:
     end = work.done if work.done is not None else page.elapsed
-    worked = sum(b - a for a, b in work.work) + (end - work.since if work.since is not None else 0)
+    worked = sum(b - a for a, b in work.work) + (end - work.since if work.since is not None and work.now is None else 0)
     # A machine step that has ended waits no longer, though the case may take its result later.
     last = max((b for _, b in work.work), default=end) if work.kind != "human" else end
-    waited = max(0, last - work.ready - worked - sum(b - a for a, b in work.retry))
+    waited = max(0, last - work.ready - worked - sum(b - a for a, b in (*work.retry, *work.held)))
     nothing = "not said" if work.assigned_only else "-" if work.kind == "human" and not worked else ""
     return (
         work.key,
@@ -175,6 +185,8 @@ def _state(work: Work) -> Cell:
         return f"failed: {work.code}" if work.code else "failed", "red"
     if work.end:
         return work.end
+    if work.now is not None:
+        return "held" if work.kind != "human" else work.now
     return "in progress" if work.since is not None else "claimed" if work.claimed is not None else "open"
 
 
@@ -196,7 +208,7 @@ def _show_routes(record: Record) -> None:
             micro(routed.at),
             routed.key,
             routed.code if routed.business else f"{routed.code} (technical)",
-            "the case closes" if routed.to == "close" else f"{routed.to} takes over",
+            _THEN.get(routed.to) or f"{routed.to} takes over",
         )
         for routed in record.routes
     )

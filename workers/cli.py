@@ -22,6 +22,7 @@ from workers.commands import (
     export,
     forget,
     inbox,
+    incidents,
     ledger,
     notify,
     replay,
@@ -65,6 +66,7 @@ app.command()(design.check)
 app.command()(design.init)
 app.command()(replay.replay)
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(incidents.app, name="incidents")
 app.add_typer(sla.app, name="sla")
 app.command()(ledger.follow)
 app.command()(inbox.inbox)

@@ -108,6 +108,10 @@ def _notes(step: Step[Any, Any]) -> Iterator[str]:
         yield f"raises {', '.join(exception.code for exception in step.raises)}"
     if step.expires:
         yield f"expires after {step.expires}"
+    if step.after == "incident":
+        yield "a failure for good waits for an operator"
+    if step.compensated_by:
+        yield f"undone by {step.compensated_by.name}"
 
 
 def _rule(rule: Rule) -> str:
@@ -119,6 +123,8 @@ def _rule(rule: Rule) -> str:
         then = f"{rule.repair.name} mends the input, {often}"
     else:
         then = "the case closes, not achieved"
+    if isinstance(rule, On) and rule.compensate:
+        then += ", after what was done is undone"
     return f"{event} in {rule.step.name}: {then}"
 
 

@@ -18,8 +18,6 @@ _WORDS = "why"
 """Written for people, in the record: better wording breaks no case."""
 _MICROSECONDS = ("length", "due", "at", "ready", "claimed", "done", "since", "closed", "warned", "breached")
 """Numbers, of timers and of a record, that are lengths of time."""
-_SAYS_NOTHING: tuple[Any, ...] = ("", [], {})
-"""What a newer record carries empty, and an older one did not know."""
 _EXACT = timedelta(minutes=1)
 """Longer times are said to the second."""
 _SHOWN = 80
@@ -101,7 +99,7 @@ def _values(path: str, there: Any, here: Any) -> Iterator[tuple[str, Any, Any]]:
     elif isinstance(there, list) and isinstance(here, list):
         for index, (was, is_now) in enumerate(zip_longest(there, here)):
             yield from _values(f"{path}.{index}", was, is_now)
-    elif there != here and not (there is None and here in _SAYS_NOTHING):
+    elif there != here:
         yield path, there, here
 
 

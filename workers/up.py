@@ -28,6 +28,7 @@ from workers.ports import LOOPBACK, free_ports, is_free
 from workers.profile import point_to
 from workers.settings import Settings
 from workunits.client import Cases, DuplicateCaseError
+from workunits.core.spec import OPEN_STATES
 from workunits.registry import Catalog
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
@@ -143,7 +144,7 @@ async def _settle(cases: Cases, names: list[str]) -> int:
     while True:
         states = [(await cases.show(name)).state for name in names]
         if "running" not in states or time.monotonic() > until:
-            return sum(state in ("running", "waiting") for state in states)
+            return sum(state in OPEN_STATES for state in states)
         await asyncio.sleep(LOOK)
 
 

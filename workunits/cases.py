@@ -30,7 +30,7 @@ class CaseView:
     run: str
     is_open: bool
     state: str
-    """`running`, `waiting`, how it closed, or `terminated` and the like when it was ended from outside."""
+    """`running`, `waiting`, `incident`, how it closed, or `terminated` and the like when it was ended from outside."""
     started: datetime
     closed: datetime | None
     record: Record | None
@@ -83,7 +83,7 @@ async def view_of(client: Client, execution: WorkflowExecution) -> CaseView:
     status = execution.status.name.lower() if execution.status else "unknown"
     state = (record.close if record else None) or status
     if is_open:
-        state = "waiting" if tasks else "running"
+        state = record.state(tasks) if record else "running"
     return CaseView(
         case=execution.id,
         unit=execution.workflow_type,

@@ -33,7 +33,7 @@ from workunits.core.errors import BadInput, Refused, WorkUnitsError
 from workunits.core.human import fingerprint
 from workunits.core.lifecycle import Action
 from workunits.core.record import LONGEST_DELAY, OPEN_TASKS, START_MEMO, STATE, StartNote
-from workunits.core.spec import CLOSES
+from workunits.core.spec import CLOSES, OPEN_STATES
 from workunits.core.strict_json import BODY_LIMIT, VALUE_LIMIT, parse
 from workunits.core.unit import WorkUnit
 from workunits.delivery import deliver
@@ -191,7 +191,7 @@ class Cases:
 
         Args:
             unit: Only this unit's.
-            state: Only those that are `running`, `waiting`, or closed that way.
+            state: Only those that are `running`, `waiting`, held by an `incident`, or closed that way.
             limit: At most so many; all when omitted.
             only_open: Only those that have not closed.
         """
@@ -199,7 +199,7 @@ class Cases:
         if only_open:
             query += " AND ExecutionStatus = 'Running'"
         if state:
-            known = ("running", "waiting", *CLOSES)
+            known = (*OPEN_STATES, *CLOSES)
             if state not in known:
                 raise BadInput(f"one of {', '.join(known)}", field="state")
             query += f" AND {_in_state(state)}"
@@ -321,6 +321,9 @@ class Cases:
 
     async def _revision(self, case: str, task_id: str) -> int:
         view = await self.show(case)
+        incident = view.record.incident(task_id) if view.record else None
+        if incident is not None:
+            return incident.revision
         return next((task.revision for task in view.tasks if task.id == task_id), 1)
 
     async def cancel(self, case: str, *, actor: str, reason: str) -> None:

@@ -231,7 +231,13 @@ def _step(step: Step[Any, Any]) -> dict[str, Any]:
         "inline": step.inline,
         "expires_seconds": step.expires.span.total_seconds() if step.expires else None,
         **{name: _promise(as_target(given)) for name, given in promised.items() if given is not None},
-    }
+    } | _trouble(step)
+
+
+def _trouble(step: Step[Any, Any]) -> dict[str, Any]:
+    """What follows trouble; nothing where that is not declared, so that older definitions keep their hash."""
+    after = {"after": step.after} if step.after != "fail" else {}
+    return after | ({"compensated_by": step.compensated_by.name} if step.compensated_by else {})
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
@@ -242,6 +248,8 @@ def _rule(rule: Rule) -> dict[str, Any]:
         then = f"{rule.repair.name} mends the input, then again, at most {rule.times} time(s)"
     else:
         then = "the case closes as not achieved"
+    if isinstance(rule, On) and rule.compensate:
+        then += ", after what was done is undone"
     return {"step": rule.step.name, "on": on, "then": then}
 
 

@@ -15,6 +15,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {**NAMED, "evidence": ("recorded_by",)}
 """Where the rows of a case name people."""
 WRITTEN: Mapping[str, tuple[str, ...]] = {
     "cases": ("why", "cancelled_by"),
+    "incidents": ("why",),
     "evidence": ("source",),
     "corrections": ("why",),
     "clock_entries": CLOCK_TOLD,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from observability.ledger.seeing import OUTSIDE, Seen, Status
 from workunits.core.clocks import SECOND
+from workunits.core.incidents import close_incidents
 from workunits.core.record import Record
 from workunits.core.spec import Close
 
@@ -28,6 +29,7 @@ def truthful(seen: Seen) -> Record:
                 spans.append((work.since, max(work.since, record.closed)))
                 work.since = work.now = None
             work.done, work.end = max(work.ready, record.closed), "cancelled"
+    close_incidents(record.incidents, record.closed)
     # In whole seconds; of a clock that may have stood still, only what it said itself is known.
     late = record.closed // SECOND > record.due // SECOND
     if record.due and late and record.breached is None and not record.clocks:

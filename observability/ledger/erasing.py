@@ -19,12 +19,12 @@ from observability.ledger.auditing import note_audit
 from observability.ledger.forgetting import CLOCK_TOLD, NAMED, Forgetting, Kind, remember_to_forget, take_over
 from observability.ledger.keeping import corrections, dead_letters, evidence, forgotten, inputs
 from observability.ledger.store import Ledger
-from observability.ledger.tables import actions, cases, clock_entries, steps, tasks
+from observability.ledger.tables import actions, cases, clock_entries, incidents, steps, tasks
 from workunits.core.errors import BadInput
 from workunits.core.sealed import SEALED
 
 _NAMING: tuple[tuple[Table, str], ...] = tuple(
-    (table, name) for table in (steps, tasks, actions, clock_entries) for name in NAMED[table.name]
+    (table, name) for table in (steps, tasks, actions, clock_entries, incidents) for name in NAMED[table.name]
 )
 """Where people are named, in tables of cases."""
 _ERASED = "erased"
@@ -95,6 +95,7 @@ def _erase_cases(connection: Connection, ids: Iterable[str], forgetting: Forgett
         about += connection.execute(update(cases).where(cases.c.case_id == case).values(**blank)).rowcount
         told = update(clock_entries).where(clock_entries.c.case_id == case)
         connection.execute(told.values(dict.fromkeys(CLOCK_TOLD)))
+        connection.execute(update(incidents).where(incidents.c.case_id == case).values(why=None))
         connection.execute(delete(inputs).where(inputs.c.case_id == case))
         connection.execute(update(evidence).where(evidence.c.case_id == case).values(source=_ERASED))
         connection.execute(update(corrections).where(corrections.c.case_id == case).values(why=_ERASED))
@@ -111,6 +112,8 @@ def _erase_people(connection: Connection, names: Iterable[str], forgetting: Forg
         asked = select(cases.c.case_id).where(or_(*_asked_by(name)))
         about.update(connection.execute(asked).scalars())
         connection.execute(update(cases).where(or_(*_asked_by(name))).values(cancelled_by=None, record=None))
+        connection.execute(update(cases).where(cases.c.case_id.in_(_failed_by(name))).values(why=None))
+        connection.execute(update(incidents).where(incidents.c.who == name).values(why=None))
         _rename(connection, name, forgetting.alias(name), None)
         told = update(evidence).where(evidence.c.recorded_by == name)
         connection.execute(told.values(recorded_by=forgetting.alias(name)))
@@ -122,6 +125,11 @@ def _erase_people(connection: Connection, names: Iterable[str], forgetting: Forg
 
 def _asked_by(name: str) -> tuple[Any, ...]:
     return cases.c.cancelled_by == name, cases.c.cancelled_by.startswith(f"{name}:", autoescape=True)
+
+
+def _failed_by(name: str) -> Any:
+    """The cases that a person let fail: their `why` repeats that person's reason."""
+    return select(incidents.c.case_id).where(incidents.c.who == name, incidents.c.state == "failed")
 
 
 def _rename(connection: Connection, name: str, alias: str, case: str | None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -21,11 +21,13 @@ from workunits.core.errors import BadInput
 
 Kind = Literal["case", "subject"]
 _SALT = "salt"
+_ALIAS = "forgotten-"
 NAMED: Mapping[str, tuple[str, ...]] = {
     "steps": ("performer", "acting_for"),
     "tasks": ("owner", "performer", "delegator", "person"),
     "actions": ("actor", "acting_for"),
     "clock_entries": ("actor", "acting_for"),
+    "incidents": ("who",),
 }
 """Where the rows of a case name people."""
 _TOLD = ("why", "cancelled_by")
@@ -59,7 +61,7 @@ class Forgetting:
 
     def alias(self, name: str) -> str:
         """What stands in a forgotten person's place: figures still tell people apart."""
-        return f"forgotten-{self.mark('subject', name)[:12]}"
+        return f"{_ALIAS}{self.mark('subject', name)[:12]}"
 
     def apply(self, rows: CaseRows) -> None:
         """Take out of a case's rows what is not to be kept."""
@@ -67,6 +69,21 @@ class Forgetting:
             return
         since = self.since("case", rows.case["case_id"])
         outsiders = {row["performer"] for row in rows.steps if row["external"]} if since else set()
+        changed = self._rename(rows, outsiders)
+        for row in rows.incidents:
+            if since or (row["who"] or "").startswith(_ALIAS):
+                row["why"] = None
+                rows.case["why"] = rows.case["why"] if row["state"] != "failed" else None
+        for row in rows.clock_entries:
+            if since or (row["actor"] or "").startswith(_ALIAS):
+                row.update(dict.fromkeys(CLOCK_TOLD))
+        if since or changed:
+            self._strip(rows.case, told=since is not None)
+        if since:
+            rows.case["forgotten_at"] = since
+
+    def _rename(self, rows: CaseRows, outsiders: Collection[str]) -> bool:
+        """Put aliases in the place of names; whether there were any."""
         changed = False
         for table, names in NAMED.items():
             for row in getattr(rows, table):
@@ -74,12 +91,7 @@ class Forgetting:
                     if row[name] and (row[name] in outsiders or self.since("subject", row[name])):
                         row[name] = self.alias(row[name])
                         changed = True
-        if since or changed:
-            self._strip(rows.case, told=since is not None)
-        if since:
-            rows.case["forgotten_at"] = since
-            for row in rows.clock_entries:
-                row.update(dict.fromkeys(CLOCK_TOLD))
+        return changed
 
     def _strip(self, case: Row, *, told: bool) -> None:
         """The record repeats what the rows say; it goes whole, since the rows hold every figure."""

@@ -13,6 +13,7 @@ from observability.ledger.clock_rows import clock_rows, due_of_task, entry_rows,
 from observability.ledger.ending import is_outside, truthful
 from observability.ledger.figures import HANDOFFS, cost, figures, length, worked_intervals
 from observability.ledger.seeing import Seen
+from workunits.core.incidents import Incident
 from workunits.core.lifecycle import Task
 from workunits.core.record import Microseconds, Record, Work
 from workunits.core.spec import Rate, Target
@@ -46,6 +47,7 @@ class CaseRows:
     steps: list[Row] = field(default_factory=list)
     tasks: list[Row] = field(default_factory=list)
     exceptions: list[Row] = field(default_factory=list)
+    incidents: list[Row] = field(default_factory=list)
     clocks: list[Row] = field(default_factory=list)
     clock_entries: list[Row] = field(default_factory=list)
     actions: list[Row] = field(default_factory=list)
@@ -78,6 +80,7 @@ def rows_of(seen: Seen, now: datetime, definition: Definition | None) -> CaseRow
             }
             for seq, routed in enumerate(record.routes)
         ],
+        incidents=[_incident(record, incident) for incident in record.incidents],
         clocks=clock_rows(record),
         clock_entries=entry_rows(record),
         actions=[
@@ -114,7 +117,7 @@ def _case(seen: Seen, record: Record, now: datetime, definition: Definition | No
         "run_started_at": seen.run_started,
         "changed_at": seen.changed,
         "written_at": now,
-        "state": record.close or ("waiting" if seen.tasks else "running"),
+        "state": record.state(seen.tasks),
         "close": record.close,
         "reason": record.reason,
         "why": _words(record.why),
@@ -172,7 +175,9 @@ def _step(record: Record, work: Work, end: Microseconds) -> Row:
     if work.kind == "human":
         queue = None if work.claimed is None else work.claimed - work.ready
     else:
-        queue = None if begun is None else max(0, begun - work.ready - retried)
+        # What comes after its first work is a later try, which an operator asked for.
+        passed = [*work.retry, *work.held]
+        queue = None if begun is None else max(0, begun - work.ready - length(i for i in passed if i[1] <= begun))
     return {
         "case_id": record.case,
         "key": work.key,
@@ -190,6 +195,7 @@ def _step(record: Record, work: Work, end: Microseconds) -> Row:
         "external": work.external,
         "assigned_only": work.assigned_only,
         "redo_of": work.redo_of,
+        "undoes": work.undoes,
         "queue_us": queue,
         "work_us": length(intervals),
         "retry_us": retried,
@@ -276,13 +282,29 @@ def also_of(task: Task) -> str:
     return "".join(f"\n{role}" for role in task.also) + "\n" if task.also else ""
 
 
+def _incident(record: Record, incident: Incident) -> Row:
+    return {
+        "case_id": record.case,
+        "key": incident.key,
+        "step": incident.step,
+        "code": incident.code,
+        "opened_at": record.when(incident.at),
+        "closed_at": _when(record, incident.closed),
+        "tries": incident.tries,
+        "attempts": incident.attempts,
+        "state": incident.state,
+        "who": incident.by,
+        "why": _words(incident.why),
+    }
+
+
 def _proposal(record: Record, work: Work) -> Row:
     return {
         "case_id": record.case,
         "key": work.key,
         "step": work.step,
         "at": record.when(work.done or 0),
-        "outcome": "proposed" if work.end == "done" else (work.end or "failed"),
+        "outcome": ("by_hand" if work.by else "proposed") if work.end == "done" else (work.end or "failed"),
         "code": work.code,
         "latency_us": length(work.work[-1:]),
         "attempts": work.attempts,

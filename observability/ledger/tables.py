@@ -22,7 +22,7 @@ cases = Table(
     column("run_started_at", Moment, "When that run started; a later run wins over an earlier one."),
     column("changed_at", Moment, "When the engine saw the last change; an older view never overwrites a newer one."),
     column("written_at", Moment, "When this row was written last."),
-    column("state", String(20), "`running`, `waiting` (for a person), or how it closed."),
+    column("state", String(20), "`running`, `waiting` (for a person), `incident` (for an operator), or how it closed."),
     maybe("close", String(20), "How it closed: one of the six closes; none while it is open."),
     maybe("reason", String(100), "The close's reason, such as an exception's code."),
     maybe("why", Text, "The reason in words."),
@@ -100,6 +100,7 @@ steps = Table(
     column("external", Boolean, "A party outside the organisation did it.", default=False),
     column("assigned_only", Boolean, "Nobody said when work began: its touch time is unknown.", default=False),
     maybe("redo_of", String(80), "The performance that this one repeats."),
+    maybe("undoes", String(80), "The performance that this one compensates."),
     maybe("queue_us", BigInteger, "Ready until claimed (a machine: until work began), in microseconds."),
     span("work_us", "Sum of its work intervals"),
     span("retry_us", "Failed attempts and the pauses between them"),
@@ -156,9 +157,31 @@ exceptions = Table(
     column("key", String(80), "The performance that raised it; empty when the unit itself did."),
     column("code", String(100), "The exception's code, or the kind of technical failure."),
     column("business", Boolean, "A business exception; else a technical failure for good."),
-    column("routed_to", String(60), "The step that took over, or `close`."),
+    column(
+        "routed_to",
+        String(60),
+        "The step that took over, or `close`, `incident` (an operator decides) or `compensate`.",
+    ),
     Index(None, "code", "at"),
     comment="Business exceptions and technical failures for good, and the rule that was taken.",
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    of_case(),
+    column("key", String(80), "The performance of the machine step that failed for good.", primary_key=True),
+    column("step", String(60), "The machine step."),
+    column("code", String(100), "The kind of technical failure, of the last try."),
+    column("opened_at", Moment, "When it opened."),
+    maybe("closed_at", Moment, "When it was settled, or its case ended."),
+    column("tries", Integer, "How often the step failed for good."),
+    column("attempts", Integer, "Attempts of all tries together."),
+    column("state", String(12), "`open`, `retrying`, `resolved`, `failed` (decided so) or `closed` (its case ended)."),
+    maybe("who", String(200), "Who decided last."),
+    maybe("why", Text, "The reason that was given."),
+    Index(None, "state", "code"),
+    comment="Machine steps that failed for good and waited, or wait, for an operator.",
 )
 
 clocks = Table(
@@ -232,7 +255,7 @@ proposals = Table(
     column("key", String(80), "The performance of the AI step.", primary_key=True),
     column("step", String(60), "The AI step."),
     column("at", Moment, "When it ended."),
-    column("outcome", String(12), "`proposed`, or how it failed."),
+    column("outcome", String(12), "`proposed`, `by_hand` (an operator gave the result), or how it failed."),
     maybe("code", String(100), "The kind of failure."),
     column("latency_us", BigInteger, "Work of the attempt that ended it, in microseconds."),
     column("attempts", Integer, "Attempts."),

@@ -10,7 +10,7 @@ from sqlalchemy import case as case_of
 
 from observability.ledger.auditing import note_audit
 from observability.ledger.moment import Moment
-from observability.ledger.tables import cases, clocks, steps, tasks
+from observability.ledger.tables import cases, clocks, incidents, steps, tasks
 from workunits.core.clocks import UNIT
 from workunits.core.parts import PARTS
 
@@ -58,6 +58,8 @@ def mark_vanished(connection: Connection, gone: Sequence[str], now: datetime) ->
         connection.execute(update(steps).where(steps.c.case_id == case, steps.c.done_at.is_(None)).values(**ended))
         closed = {"open": False, "state": "cancelled", "done_at": now}
         connection.execute(update(tasks).where(tasks.c.case_id == case, tasks.c.open).values(**closed))
+        unsettled = incidents.c.case_id == case, incidents.c.closed_at.is_(None)
+        connection.execute(update(incidents).where(*unsettled).values(state="closed", closed_at=now))
         stopped = {"state": "void" if result == "void" else "stopped", "result": result, "consumed_us": elapsed}
         unit = (clocks.c.case_id == case, clocks.c.target == UNIT)
         connection.execute(update(clocks).where(*unit).values(**stopped, breached_at=breached))

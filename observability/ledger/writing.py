@@ -19,12 +19,13 @@ from observability.ledger.tables import (
     clock_entries,
     clocks,
     exceptions,
+    incidents,
     proposals,
     steps,
     tasks,
 )
 
-PARTS: tuple[Table, ...] = (steps, tasks, exceptions, clocks, clock_entries, actions, proposals)
+PARTS: tuple[Table, ...] = (steps, tasks, exceptions, incidents, clocks, clock_entries, actions, proposals)
 """What a case consists of; rewritten whole when the case's row is."""
 _FIRST = ("first_close", "first_closed_at")
 _CHUNK = 500

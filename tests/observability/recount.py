@@ -20,6 +20,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from tests.observability.recount_course import READINGS, Course, Raised
 from tests.observability.recount_history import OUTSIDE, History, attributes_of, kind_of
 from tests.observability.recount_people import Item, Span
+from tests.observability.recount_trouble import told
 from workunits.core.spec import Elapsed
 from workunits.core.unit import WorkUnit
 
@@ -38,6 +39,11 @@ class Counted:
     steps: Mapping[str, Mapping[str, Any]]
     exceptions: Sequence[Raised]
     course: Course
+
+    @property
+    def incidents(self) -> Mapping[str, Mapping[str, Any]]:
+        """What its incidents' rows have to say, by their keys; times in microseconds."""
+        return told(self.course.items, self.course.closed)
 
 
 def recount(unit: type[WorkUnit], history: History) -> list[Counted]:
@@ -226,7 +232,8 @@ def _steps(course: Course) -> Mapping[str, Mapping[str, Any]]:
         worked = [(a, min(b, end)) for a, b in item.worked if a < min(b, end)]
         begun = worked[0][0] if worked else None
         retried = sum(b - a for a, b in item.retried)
-        waited = item.claimed if item.human else None if begun is None else begun - retried
+        passed = sum(b - a for a, b in (*item.retried, *item.held) if begun is not None and b <= begun)
+        waited = item.claimed if item.human else None if begun is None else begun - passed
         found[item.key] = {
             "step": item.step.name,
             "kind": item.step.kind,

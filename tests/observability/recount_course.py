@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.observability.recount_history import Activities, Attempted, History, Message, Turn, kind_of, messages_of
 from tests.observability.recount_people import ACTIONS, Item, allowed, hold
+from tests.observability.recount_trouble import decide, fail_for_good, settle, waits_for_operator
 from workunits.core.spec import On, OnFailure, Step
 from workunits.core.unit import WorkUnit
 
@@ -65,6 +66,7 @@ PROCEDURES: Mapping[str, Callable[[Any], Procedure]] = {
     "council": lambda case: "vote",
     "four_eyes": lambda case: _four_eyes(),
     "silent": lambda case: "first",
+    "held": lambda case: [("book", "sign"), "confirm"],
 }
 
 
@@ -220,25 +222,33 @@ class Course:
     def _performed(self, said: Attempted) -> None:
         item = self._open(said.key)
         self.accounts.append(said)
-        item.attempts = said.attempts
+        since = item.ready if item.tried is None else item.tried
+        item.attempts = said.attempts + (item.trouble.attempts if item.trouble else 0)
         if said.account is not None:
             retried, waited, worked = said.account
-            begun = item.ready + retried + waited
+            begun = since + retried + waited
             if said.shown:  # the clock stood still meanwhile, and may go on by less than the performer's
                 self._floor = max(self._floor, begun + worked)
                 self._at = max(self._at, self._offset(said.shown), self._floor)
             begun = min(begun, self._at)
             if retried:
-                item.retried.append((item.ready, min(item.ready + retried, begun)))
+                item.retried.append((since, min(since + retried, begun)))
             item.worked.append((begun, min(begun + worked, self._at)))
         elif said.code is not None:
-            item.retried.append((item.ready, self._at))
-        item.done = self._moved = self._at
+            item.retried.append((since, self._at))
+        self._moved = self._at
+        business = said.code in {exception.code for exception in item.step.raises}
+        if said.code is not None and not business and waits_for_operator(self.unit, item):
+            if item.trouble is None:
+                self.exceptions.append((item.key, said.code, False))
+            fail_for_good(item, said.code, self._at)
+            return
+        item.done = self._at
+        settle(item, self._at)
         if said.code is None:
             item.ended = "done"
             item.then(None)
             return
-        business = said.code in {exception.code for exception in item.step.raises}
         item.ended, item.code = "exception" if business else "failed", said.code
         self._route(item, said.code, business=business)
 
@@ -248,20 +258,35 @@ class Course:
         """Apply an action, once."""
         said = message.envelope
         key = str(said["task_id"]).rpartition("/")[2]
-        item = next((i for i in self.items if i.key == key and i.human and i.done is None), None)
+        item = next((i for i in self.items if i.key == key and (i.human or i.trouble) and i.done is None), None)
         at = self._offset(datetime.fromisoformat(said["sent_at"]))
-        at = min(max(at, item.ready) if item else at, self._at)
+        ready = item.ready if item and item.human else item.trouble.opened if item else at
+        at = min(max(at, ready), self._at)
         taken = message.taken if message.taken is not None else item is not None and allowed(item, said, at)
         if not taken or said["action_id"] in self._actions:
             return
         assert item is not None, f"{key} was not open"
         self._actions.add(said["action_id"])
+        if not item.human:
+            self._decide(item, at, said)
+            return
         item.revision += 1
         ACTIONS[said["action"]](item, at, said)
         if until := said["body"].get("until") if said["action"] == "wait" else None:
             item.until = self._offset(datetime.fromisoformat(until))
         if item.done is not None:
             self._judge(item, at, said)
+
+    def _decide(self, item: Item, at: int, said: Mapping[str, Any]) -> None:
+        """Go on with what an operator decided on an incident."""
+        self._moved = self._at
+        decide(item, said, at, self._at)
+        if item.done is not None:
+            self._count_as(at)
+            if item.ended == "done":
+                item.then(None)
+            else:
+                self.exceptions.append((item.key, str(item.code), False))
 
     def _judge(self, item: Item, at: int, said: Mapping[str, Any]) -> None:
         """Go on with what came of a task that a person ended."""

@@ -48,6 +48,10 @@ class Item:
     by: str | None = None
     acting_for: str | None = None
     attempts: int = 1
+    tried: int | None = None
+    """When an operator had it tried again."""
+    trouble: Any = None
+    """Its incident; see `recount_trouble`."""
 
     @property
     def human(self) -> bool:

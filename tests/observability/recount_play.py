@@ -22,11 +22,13 @@ from tests.lab import units
 from tests.lab.messages import envelope
 from tests.lab.people import Council, FourEyes, Silent
 from tests.lab.terms import Crowd, Keyless, Terms
+from tests.lab.troubles import Held
 from tests.lab.units import Inline, Pair, Plain, Ruled
 from tests.observability.recount_units import Billed
 from workunits.cases import CaseView
 from workunits.client import UnknownCaseError
 from workunits.core.errors import BadInput, Refused
+from workunits.core.incidents import Incident
 from workunits.core.lifecycle import Task
 from workunits.core.unit import WorkUnit
 
@@ -44,6 +46,8 @@ MOODS: Mapping[type[WorkUnit], Sequence[str]] = {
     Silent: ("",),
     Billed: ("", "", "unreadable", "unreadable", "odd", "check odd", "check broken", "full"),
 }
+TROUBLE: Sequence[str] = ("twice", "broken", "twice", "broken", "")
+"""The moods of the unit whose machine waits for operators; played beside the others."""
 BOSS = "head of tests"
 PEOPLE_ONLY = (Council, FourEyes, Silent)
 PEOPLE = ("ann", "bob", "eve")
@@ -77,7 +81,7 @@ class Player:
         case = await self._start()
         moves = 0
         while True:
-            view = await self.bench.until(case, lambda now: now if now.tasks or not now.is_open else None)
+            view = await self.bench.until(case, lambda now: now if _wants_someone(now) else None)
             if not view.is_open:
                 return case
             if moves >= _AT_MOST:  # whoever may still do it has been excluded
@@ -115,6 +119,10 @@ class Player:
         return handle.id
 
     async def _move(self, view: CaseView, *, hurry: bool) -> None:
+        held = _open_incidents(view)
+        if held and (not view.tasks or hurry or self.dice.random() < 0.5):
+            await self._decide(view, self.dice.choice(held), hurry=hurry)
+            return
         chance = self.dice.random()
         if chance < 0.25 or (hurry and chance < 0.5):
             longest = 48 * 60 if hurry or chance < 0.06 else 300
@@ -125,6 +133,28 @@ class Player:
             await self._from_outside(view.case)
         else:
             await self._act(self.dice.choice(view.tasks), hurry=hurry)
+
+    async def _decide(self, view: CaseView, incident: Incident, *, hurry: bool) -> None:
+        """An operator decides on an incident."""
+        if self.dice.random() < 0.4:
+            with suppress(RPCError):
+                await self.bench.skip(view.case, timedelta(minutes=self.dice.uniform(1, 300)))
+        action = self.dice.choice(["resolve", "fail"] if hurry else ["retry", "retry", "retry", "resolve", "fail"])
+        body: dict[str, Any] = {} if action == "retry" else {"reason": "so it is"}
+        now = await self.bench.clock(view.case)
+        await self._update(
+            {
+                "task_id": f"{view.case}/{incident.key}",
+                "action": action,
+                "actor": self.dice.choice(PEOPLE),
+                "roles": ["operations"],
+                "body": body | ({"result": {"risk": "by hand"}} if action == "resolve" else {}),
+                "action_id": uuid.uuid4().hex,
+                "revision": incident.revision,
+                "sent_at": (now - timedelta(minutes=self.dice.choice([0, 0, 5, 600]))).isoformat(),
+                "acting_for": self.dice.choice([None, None, "zoe"]),
+            }
+        )
 
     async def _from_outside(self, case: str) -> None:
         """An operator cancels or terminates it, unless it is just about to learn of something."""
@@ -248,6 +278,14 @@ class Player:
             await self.bench.cases.question(task_id)
 
 
+def _open_incidents(view: CaseView) -> list[Incident]:
+    return [one for one in view.record.incidents if one.state == "open"] if view.record and view.is_open else []
+
+
+def _wants_someone(view: CaseView) -> bool:
+    return bool(view.tasks or _open_incidents(view)) or not view.is_open
+
+
 async def play(bench: Bench, seed: int, count: int, at_once: int = 12) -> dict[str, type[WorkUnit]]:
     """Play cases at the same time; which unit each is of."""
     gate = asyncio.Semaphore(at_once)
@@ -256,8 +294,12 @@ async def play(bench: Bench, seed: int, count: int, at_once: int = 12) -> dict[s
     async def one(number: int) -> tuple[str, type[WorkUnit]]:
         unit = units[number % len(units)]
         mood = MOODS[unit][number // len(units) % len(MOODS[unit])]
+        return await throw(number, unit, mood)
+
+    async def throw(number: int, unit: type[WorkUnit], mood: str) -> tuple[str, type[WorkUnit]]:
         async with gate:
             dice = random.Random(f"{seed}/{number}")  # noqa: S311 - a game, and no secret
             return await Player(bench, unit, mood, dice).play(), unit
 
-    return dict(await asyncio.gather(*(one(number) for number in range(count))))
+    held = [throw(count + number, Held, TROUBLE[number % len(TROUBLE)]) for number in range(count // len(units))]
+    return dict(await asyncio.gather(*(one(number) for number in range(count)), *held))

@@ -21,7 +21,8 @@ from workunits.core.personal import PERSONAL
 
 IMPERSONAL = {
     *("case_id", "unit", "version", "business_key", "run_id", "state", "close", "reason", "sla", "segment", "trace_id"),
-    *("currency", "definition", "first_close", "key", "step", "kind", "ended", "code", "redo_of", "task_id", "role"),
+    *("currency", "definition", "first_close", "key", "step", "kind", "ended", "code", "redo_of", "undoes", "task_id"),
+    "role",
     *("accountable", "because", "routed_to", "target", "result", "entry", "action_id", "action", "outcome"),
     *("evidence_id", "measure", "correction_id", "from_close", "to_close"),
 }

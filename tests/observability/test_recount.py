@@ -20,10 +20,11 @@ from observability.learning.report import Figures, report
 from observability.learning.selection import Asked
 from observability.ledger.intake import Intake
 from observability.ledger.store import Ledger
-from observability.ledger.tables import cases, exceptions, steps
+from observability.ledger.tables import cases, exceptions, incidents, steps
 from tests.conftest import ALL, Bench
-from tests.lab import performers
+from tests.lab import performers, trouble_performers
 from tests.lab.people import BOSS, PEOPLE, FourEyes
+from tests.lab.troubles import Held
 from tests.lab.units import Plain
 from tests.observability import recount_performers
 from tests.observability.recount import PARTS, Counted, joined, recount, report_of
@@ -47,7 +48,9 @@ async def ours(lab: Lab) -> AsyncIterator[Bench]:
     """A worker of its own, which has one unit more."""
     bench = Bench(lab, CATALOG, queue=f"recount-{uuid.uuid4().hex[:8]}")
     every = [step for unit in UNITS for step in unit.steps]
-    activities = [p.as_activity() for p in match(every, collect([performers, recount_performers], {}))]
+    activities = [
+        p.as_activity() for p in match(every, collect([performers, trouble_performers, recount_performers], {}))
+    ]
     async with Worker(lab.client, task_queue=bench.queue, workflows=list(UNITS), activities=activities):
         yield bench
 
@@ -116,6 +119,12 @@ async def test_every_row_says_what_the_history_says(ours, played, ledger):
     astray = {key: found for key, step in told.items() if (found := differing(step, by_step[key]))}
     assert not astray, pformat(astray, width=200)
     assert {case: [(c, b) for _, c, b in one.exceptions] for case, one in counted.items() if one.exceptions} == raised
+    troubles = {(row["case_id"], row["key"]): row for row in rows(ledger, incidents)}
+    assert {(case, key) for case, one in counted.items() for key in one.incidents} == troubles.keys()
+    for (case, key), row in troubles.items():
+        start = by_case[case]["started_at"]
+        offsets = {name: (row[f"{name}_at"] - start) // timedelta(microseconds=1) for name in ("opened", "closed")}
+        assert not differing(counted[case].incidents[key], {**row, **offsets})
     for row in by_case.values():
         assert sum(row[f"{part}_us"] for part in PARTS) == row["cycle_us"]
 
@@ -151,7 +160,8 @@ async def test_a_report_says_what_the_histories_say(ours, played, ledger):
     """Each figure of each unit's report over the same cases."""
     await take(ours, ledger, list(played))
     recounted = counted_as(ledger, played).values()
-    for unit in MOODS:
+    units: tuple[type[WorkUnit], ...] = (*MOODS, Held)
+    for unit in units:
         said = said_by(report(ledger, Asked(unit.unit_name)).figures)
         counted = report_of([one for one in recounted if one.course.unit is unit])
         wrong = {name: (value, said[name]) for name, value in counted.items() if not same(value, said[name])}
@@ -174,6 +184,9 @@ def test_the_cases_are_of_every_kind(played):
     assert {item.ended for item in items} == {"done", "exception", "failed", "skipped", "expired", "cancelled"}
     assert any(item.waited for item in items), "nobody waited"
     assert any(item.held for item in items), "nothing was suspended"
+    states = {incident["state"] for one, *_ in played.values() for incident in one.incidents.values()}
+    assert states >= {"resolved", "failed"}
+    assert any(incident["tries"] > 1 for one, *_ in played.values() for incident in one.incidents.values())
     assert all(any(case[f"{part}_us"] for case in found) for part in PARTS if part != "off_hours")
     assert all(any(case[f"handoffs_{kind}"] for case in found) for kind in ("hh", "hm", "mh", "mm"))
 

@@ -96,7 +96,9 @@ def list_(
     ctx: typer.Context,
     *,
     unit: OfUnit = None,
-    state: Annotated[str | None, typer.Option(help="Only those that are running, waiting, or closed as this.")] = None,
+    state: Annotated[
+        str | None, typer.Option(help="Only those that are running, waiting, incident, or closed as this.")
+    ] = None,
     limit: Limit = 50,
     json: Json = False,
 ) -> None:
@@ -198,8 +200,9 @@ def _sla(view: CaseView, sla: Deadline, now: datetime) -> Cell:
 
 
 def _waits(view: CaseView) -> str:
-    """For whom a case waits: whoever has its tasks, or their roles."""
-    return ", ".join(dict.fromkeys(task.owner or task.role for task in view.tasks))
+    """For whom a case waits: an operator, and whoever has its tasks, or their roles."""
+    held = ["an operator"] if view.state == "incident" else []
+    return ", ".join(dict.fromkeys([*held, *(task.owner or task.role for task in view.tasks)]))
 
 
 def _as_json(view: CaseView, sla: Deadline) -> dict[str, Any]:
@@ -219,5 +222,10 @@ def _as_json(view: CaseView, sla: Deadline) -> dict[str, Any]:
         "waiting_for": [
             {"task": task.id, "step": task.step, "role": task.role, "owner": task.owner, "since": task.ready}
             for task in view.tasks
+        ],
+        "incidents": [
+            {"step": incident.key, "code": incident.code, "tries": incident.tries}
+            for incident in (record.incidents if record else ())
+            if incident.holds
         ],
     }

@@ -155,11 +155,11 @@ def _writer(job: Job) -> tuple[tuple[str, ...], Callable[[Iterable[CaseFile]], I
 
 def _check_words(close: str | None, state: str | None) -> None:
     from observability.export.reading import CLOSED, OPEN
-    from workunits.core.spec import CLOSES
+    from workunits.core.spec import CLOSES, OPEN_STATES
 
     if close is not None and close not in CLOSES:
         fail(f"one of {', '.join(CLOSES)}", field="--close", code="invalid_field")
-    states = (OPEN, CLOSED, "running", "waiting", *CLOSES)
+    states = (OPEN, CLOSED, *OPEN_STATES, *CLOSES)
     if state is not None and state not in states:
         fail(f"one of {', '.join(states)}", field="--state", code="invalid_field")
 

@@ -10,44 +10,40 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pydantic import BaseModel, Field
-from pydantic_core import to_json
+from pydantic import BaseModel
 from temporalio import workflow
-from temporalio.common import RawValue, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError, FailureError
 
-from .asking import EXPIRED, ask
+from .asking import ask
+from .carry import Carry
 from .clock_acts import ClockActs
 from .clocks import promises
+from .compensation import Ending, compensate
 from .ended import Ended
 from .errors import BadInput, BusinessException
 from .human import Desk
-from .lifecycle import Task
-from .machine import Room, Said, perform_machine_step
+from .incidents import close_incidents
+from .last_attempt import perform_or_wait
+from .machine import Machines, Said
 from .opening import open_record
 from .pinning import Calendars
+from .publishing import attributes, publish
 from .record import (
-    CHANGED_AT,
-    DUE_AT,
-    MEMO,
-    MEMO_HARD_LIMIT,
-    MEMO_LIMIT,
-    OPEN_TASKS,
-    STATE,
     Closed,
     Microseconds,
-    Record,
     Routed,
     Work,
 )
+from .routes import follow
 from .sealed import MissingKeyError, holds_sealed
 from .sla import Clock
-from .spec import Close, I, O, On, OnFailure, Step
+from .spec import Close, I, O, Step
 from .strict_json import VALUE_LIMIT, read
-from .working import Pinned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from temporalio.common import RawValue
 
     from .unit import WorkUnit
 
@@ -55,21 +51,6 @@ MESSAGES_PER_RUN = 1500
 """Below the server's 2,000 updates a run."""
 _NEXT_TASK = 0.001
 """Seconds of a timer whose only purpose is that the rest is done in another workflow task."""
-CARRY_LIMIT = 256 * 1024
-"""Bytes of state through continue-as-new."""
-
-
-class Carry(BaseModel):
-    """What a case takes into its next run."""
-
-    case: str
-    done: dict[str, Said]
-    tasks: dict[str, Task]
-    answers: dict[str, Said] = Field(default_factory=dict)
-    """Votes that were given while their set is undecided."""
-    record: Record
-    pinned: list[Pinned] = Field(default_factory=list)
-    """The calendars of its promises."""
 
 
 class Course:
@@ -79,19 +60,24 @@ class Course:
         """Open the case, or go on with it; must not raise, whatever came from outside."""
         info = workflow.info()
         self._is_sealed = holds_sealed(*start)
-        self._unit = unit
+        self.unit = unit
         self._case: BaseModel | None = None
         self._misfit: BadInput | None = None
-        self._done: dict[str, Said] = {}
+        self.done: dict[str, Said] = {}
+        """What came of each performance, in the order in which they ended."""
+        self.undone: set[str] = set()
+        """Performances whose compensation has been performed in this run."""
+        self._undoes: dict[str, str] = {}
+        self._ending: Ending | None = None
         self._times: dict[str, int] = {}
         self._performing: list[asyncio.Task[Any]] = []
-        self._machines = 0
-        self._room = Room()
+        self.machines = Machines()
         self._floor = info.workflow_start_time
         carried = info.continued_run_id and not self._is_sealed
         carry = Carry.model_validate_json(start[0].payload.data) if carried else None
         if carry:
-            self.record, self._done = carry.record, carry.done
+            self.record, self.done, self._ending = carry.record, carry.done, carry.ending
+            self._times = self._ending.times if self._ending else {}
             self._case = unit.case_type.model_validate_json(carry.case)
         else:
             try:
@@ -145,7 +131,7 @@ class Course:
             misfit = self._misfit or BadInput("nothing was given", code="bad_body")
             return self._close("failed", "bad_input", why=str(misfit))
         clock = asyncio.create_task(self._clock.run())
-        work = asyncio.create_task(self._calendars.before(self._unit.work(self._case)))
+        work = asyncio.create_task(self._calendars.before(self._work(self._case)))
         self._performing.append(work)
         try:
             await self._until_done(work, clock)
@@ -166,6 +152,24 @@ class Course:
             return self._judge(result)
         finally:
             clock.cancel()
+
+    async def _work(self, case: BaseModel) -> Any:
+        """Do the work; when it ends by a rule that says so, undo what was done before the case closes."""
+        try:
+            if self._ending is None:
+                return await self.unit.work(case)
+        except Ended as ended:
+            if not ended.compensate:
+                raise
+            self._ending = Ending(close=ended.close, reason=ended.reason, why=ended.why, times=self._times)
+            # What is under way may take effect although nobody waits for it any more: only its end says what to undo.
+            await workflow.wait_condition(lambda: self.machines.undoable == 0)
+        assert self._ending is not None  # noqa: S101 - the work is over, or was in an earlier run
+        await self._stop_performing()
+        self.desk.cancel(self.at())
+        close_incidents(self.record.incidents, self.at())
+        await compensate(self)
+        raise self._ending.as_ended()
 
     async def _until_done(self, work: asyncio.Task[Any], clock: asyncio.Task[None]) -> None:
         """Publish what changes while the work goes on, and go on as a new run when the history gets long."""
@@ -201,7 +205,7 @@ class Course:
         return self._close("failed", "technical_failure", why=f"{code}: {raised.message}")
 
     def _judge(self, result: Any) -> Closed:
-        outcome = self._unit.outcome
+        outcome = self.unit.outcome
         if not isinstance(result, outcome.result):
             raise TypeError(f"work() must return {outcome.result.__name__}, not {type(result).__name__}")
         dumped = result.model_dump(mode="json")
@@ -219,6 +223,7 @@ class Course:
         record.closed = self.end_of_task()
         self.desk.drop_unheard()
         self.desk.cancel(record.closed)
+        close_incidents(record.incidents, record.closed)
         self._clock.settle(record.closed)
         record.close, record.reason, record.why = close, reason, why[:500] or None
         fits = self._publish()
@@ -230,9 +235,10 @@ class Course:
 
     async def _stop_performing(self) -> None:
         """Cancel the steps that still run beside the one that ended the case."""
-        for task in self._performing:
+        stopped = [task for task in self._performing if task is not asyncio.current_task()]
+        for task in stopped:
             task.cancel()
-        await workflow.wait_condition(lambda: all(task.done() for task in self._performing))
+        await workflow.wait_condition(lambda: all(task.done() for task in stopped))
         for work in self.record.steps:
             if work.done is None and work.kind != "human":
                 work.done, work.end = self.at(), "cancelled"
@@ -249,82 +255,74 @@ class Course:
         """
         before = self._times.get(step.name, 0)
         redo_of = _key(step, before) if again and before else None
-        return await self._perform(step, what, redo_of=redo_of)
+        return await self.take_over(step, what, redo_of=redo_of)
+
+    async def compensate(self) -> None:
+        """Undo what was done so far."""
+        await compensate(self)
+
+    def step_of(self, key: str) -> Step[Any, Any]:
+        """The step of a performance."""
+        return self._steps[next((w.step for w in self.record.steps if w.key == key), key.partition("-")[0])]
 
     def question(self, task_id: str) -> dict[str, Any]:
         """What the person of an open task is asked."""
         return self.desk.questions.of(self.desk.tasks.get(task_id))
 
-    async def _perform(
-        self, step: Step[I, O], what: I, *, because: Said | None = None, redo_of: str | None = None, times: int = 1
+    async def take_over(
+        self,
+        step: Step[I, O],
+        what: I,
+        *,
+        because: Said | None = None,
+        redo_of: str | None = None,
+        times: int = 1,
+        key: str = "",
+        undoes: str | None = None,
     ) -> O:
-        number = self._times[step.name] = self._times.get(step.name, 0) + 1
-        key = _key(step, number)
-        if key not in self._done:  # else: an earlier run of this case had it done
-            self._done[key] = await self._have_done(step, key, what, redo_of, because)
-        said = self._done[key]
+        """Have a step performed, as the unit's procedure or one of its rules says.
+
+        Args:
+            step: The step.
+            what: Its input.
+            because: The exception that led here.
+            redo_of: The performance that it repeats.
+            times: How often it is performed with a mended input, plus one.
+            key: Of this performance; the next one of the step when omitted.
+            undoes: The performance that it compensates.
+        """
+        if not key:
+            number = self._times[step.name] = self._times.get(step.name, 0) + 1
+            key = _key(step, number)
+        if undoes:
+            self._undoes[key] = undoes
+        if key not in self.done:  # else: an earlier run of this case had it done
+            self.done[key] = await self._have_done(step, key, what, redo_of, because)
+        said = self.done[key]
         if said.out is not None:
             return step.gives.model_validate_json(said.out)
-        return await self._follow_rule(step, key, what, said, times)
-
-    async def _follow_rule(self, step: Step[I, O], key: str, what: I, said: Said, times: int) -> O:
-        rule = self._rule(step, said)
-        instead = step.instead if said.code == EXPIRED else rule.instead if rule else None
-        repair = rule.repair if isinstance(rule, On) and times <= rule.times else None
-        to = instead or repair
-        if not any(routed.key == key for routed in self.record.routes):
-            routed = Routed(
-                at=self.at(), key=key, code=said.code, business=said.business, to=to.name if to else "close"
-            )
-            self.record.routes.append(routed)
-        if instead is not None:
-            return await self._perform(instead, what, because=said)
-        if repair is not None:
-            mended = await self._perform(repair, what, because=said)
-            return await self._perform(step, mended, redo_of=key, times=times + 1)
-        if said.business:
-            raise Ended("not_achieved", said.code, f"{key}: {said.code}")
-        raise Ended("failed", "technical_failure", f"{key}: {said.code}")
-
-    def _rule(self, step: Step[Any, Any], said: Said) -> On[Any, Any] | OnFailure[Any, Any] | None:
-        for rule in self._unit.rules:
-            if rule.step == step and (
-                (isinstance(rule, On) and said.business and rule.exception.code == said.code)
-                or (isinstance(rule, OnFailure) and not said.business)
-            ):
-                return rule
-        return None
+        return await follow(self, step, key, what, said, times=times, undoes=undoes)
 
     async def _have_done(
         self, step: Step[Any, Any], key: str, what: BaseModel, redo_of: str | None, because: Said | None
     ) -> Said:
         if self._steps.get(step.name) is not step:
-            raise TypeError(
-                f"{step.name} is not declared in {type(self._unit).__name__}; a unit performs its own steps"
-            )
-        text = what.model_dump_json()
+            raise TypeError(f"{step.name} is not declared in {type(self.unit).__name__}; a unit performs its own steps")
         current = asyncio.current_task()
         if current and current not in self._performing:
             self._performing.append(current)
+        if self._ending and current is not self._performing[0]:
+            await workflow.wait_condition(lambda: False)  # the case is over: nothing new begins, until this is stopped
         if step.kind == "human":
-            return await ask(self, step, key, text, redo_of=redo_of, because=because)
-        work, size = self.work_on(step, key, redo_of), len(text.encode())
-        if size > VALUE_LIMIT:
-            work.done, work.end, work.code = self.at(), "failed", "too_large"
-            return Said(code="too_large")
-        await self._room.make(size)
-        self._machines += 1
-        try:
-            return await perform_machine_step(self, step, work, what)
-        finally:
-            self._machines -= 1
+            return await ask(self, step, key, what.model_dump_json(), redo_of=redo_of, because=because)
+        return await perform_or_wait(self, step, self.work_on(step, key, redo_of), what)
 
     def work_on(self, step: Step[Any, Any], key: str, redo_of: str | None) -> Work:
         """The record of a performance: a new one, or the one that an earlier run began."""
         work = next((w for w in self.record.steps if w.key == key), None)
         if work is None:
             work = Work(key=key, step=step.name, kind=step.kind, ready=self.at(), redo_of=redo_of)
-            work.external, work.decides = step.external, step.decides
+            work.external, work.decides, work.undoes = step.external, step.decides, self._undoes.get(key)
             self.record.steps.append(work)
         return work
 
@@ -337,33 +335,16 @@ class Course:
     def _publish(self) -> bool:
         """Upsert memo and search attributes, once per point; whether the whole record fitted."""
         self.desk.changed = False
-        tasks = [task.model_dump(mode="json", exclude_defaults=True) for task in self.desk.open_tasks()]
         self._clock.show()
-        record = self.record.compact()
-        fits = len(to_json(record)) <= (MEMO_HARD_LIMIT if self.record.close == "cancelled" else MEMO_LIMIT)
-        if not fits:
-            for large in ("steps", "routes", "actions", "rungs", "entries", "clocks", "off", "ignored"):
-                record.pop(large, None)
-            record["elsewhere"] = True
-        workflow.upsert_memo({MEMO: {"record": record, "tasks": tasks}})
-        workflow.upsert_search_attributes(self._attributes())
+        fits = publish(self.record, self.desk.open_tasks())
+        workflow.upsert_search_attributes(attributes(self.record, self.desk.open_tasks(), self.now()))
         return fits
-
-    def _attributes(self) -> list[SearchAttributeUpdate[Any]]:
-        tasks = self.desk.open_tasks()
-        due = min([self.record.when(self.record.due), *(task.expires for task in tasks if task.expires)])
-        return [
-            STATE.value_set(self.record.close or ("waiting" if tasks else "running")),
-            DUE_AT.value_set(due),
-            OPEN_TASKS.value_set(len(tasks)),
-            CHANGED_AT.value_set(self.now()),
-        ]
 
     # -- continue-as-new
 
     def _must_continue(self) -> bool:
         full = self.desk.taken >= MESSAGES_PER_RUN or workflow.info().is_continue_as_new_suggested()
-        return full and not self.desk.unheard and self._machines == 0 and workflow.all_handlers_finished()
+        return full and not self.desk.unheard and self.machines.running == 0 and workflow.all_handlers_finished()
 
     async def _hear_of_a_cancel(self, work: asyncio.Task[Any]) -> None:
         """Wait for the next workflow task: of a cancel that came with the last message, the next run is never told.
@@ -389,23 +370,20 @@ class Course:
     def _continue(self) -> NoReturn:
         assert self._case is not None  # noqa: S101 - a case without input closed before its first step
         self.desk.forget_old_answers()
-        open_tasks = {task.id: task for task in self.desk.open_tasks()}
         carry = Carry(
             case=self._case.model_dump_json(),
-            done=self._done,
-            tasks=open_tasks,
+            done=self.done,
+            tasks={task.id: task for task in self.desk.open_tasks()},
             answers=self.desk.answers,
             record=self.record,
             pinned=self._calendars.pinned,
+            ending=self._ending,
         )
-        if len(carry.model_dump_json().encode()) > CARRY_LIMIT:
-            raise Ended("failed", "too_large", f"the case carries over {CARRY_LIMIT} bytes; pass data by reference")
+        carry.check()
         self.record.runs += 1  # here and not in the next run, which publishes only when something changes
-        attributes = [SearchAttributePair(u.key, u.value) for u in self._attributes() if u.value is not None]
+        seen = attributes(self.record, self.desk.open_tasks(), self.now())
         self._publish()
-        # An upserted memo does not travel by itself; raw, because an outsider's part of it may not be readable.
-        memo = {key: RawValue(payload) for key, payload in workflow.info().raw_memo.items()}
-        workflow.continue_as_new(carry, memo=memo, search_attributes=TypedSearchAttributes(attributes))
+        carry.go_on(seen)
 
 
 def _key(step: Step[Any, Any], number: int) -> str:

@@ -57,6 +57,15 @@ def end(task: Task, work: Work, state: State, at: Microseconds) -> None:
     work.end = "expired" if state == "expired" else "cancelled"
 
 
+def end_by_operator(work: Work, action: Action, at: Microseconds, *, code: str | None) -> None:
+    """End a machine step whose incident was decided: with a result, or with the code of its failure."""
+    at = max(at, work.since or at)
+    _hold_clocks(work, "suspended", at)
+    work.done, work.end, work.code = at, "failed" if code else "done", code
+    if code is None:
+        work.by, work.acting_for, work.accountable = action.actor, action.acting_for, action.accountable
+
+
 def resume(task: Task, work: Work, at: Microseconds) -> None:
     """Go on after a wait whose time is up; that may have been while the task was suspended."""
     at = max(at, work.since or at)

@@ -259,6 +259,7 @@ def _unused(cls: type[Any], steps: dict[str, Step[Any, Any]]) -> Iterator[str]:
         return  # it may well go through them all
     rules = members(fact(cls, "rules")) or ()
     routed = {id(step) for rule in rules for step in (getattr(rule, "instead", None), getattr(rule, "repair", None))}
+    routed |= {id(step.compensated_by) for step in steps.values()}
     yield from (name for name, step in steps.items() if name not in used and id(step) not in routed)
 
 

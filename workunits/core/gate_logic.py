@@ -12,6 +12,7 @@ from typing import Any
 from .errors import BusinessException, NoQuorum
 from .gate_facts import LONGEST, Found, budget, count, is_model, is_role, members, name_of, shown, text
 from .gate_human import human_problems
+from .gate_trouble import after_problems, compensation_problems, trouble_problems
 from .spec import KINDS, UNSTATED, On, OnFailure, Step
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
@@ -28,8 +29,10 @@ def step_problems(steps: Sequence[AnyStep]) -> Iterator[Found]:
     for name, times in Counter(called(step) for step in steps if _is_name(step.name)).items():
         if times > 1:
             yield f"{name}.name", f"{times} steps have this name", "Give each step a name of its own"
+    declared = {id(step) for step in steps}
     for step in steps:
-        yield from ((f"{called(step)}.{field}", what, remedy) for field, what, remedy in _step(step))
+        found = (*_step(step), *after_problems(step), *compensation_problems(step, declared))
+        yield from ((f"{called(step)}.{field}", what, remedy) for field, what, remedy in found)
 
 
 def rule_problems(steps: Sequence[AnyStep], rules: object) -> Iterator[Found]:
@@ -51,6 +54,7 @@ def rule_problems(steps: Sequence[AnyStep], rules: object) -> Iterator[Found]:
     yield from _unrouted(steps, known)
     yield from _twice(known)
     yield from _circles(steps, known)
+    yield from ((f"rules.{called(step)}", what, remedy) for step, what, remedy in trouble_problems(steps, known))
 
 
 def called(step: AnyStep) -> str:

@@ -20,6 +20,7 @@ from . import effects
 from .bodies import read_body
 from .clock_acts import ACTS, ClockActs
 from .errors import BadInput, Refused
+from .incidents import Incident, decide, judge_incident, read_decision
 from .lifecycle import Action, Task, judge
 from .machine import Said
 from .pace import Pace
@@ -219,6 +220,10 @@ class Desk:
             if action.action in ACTS and self.clocks:
                 return action, print_, self.clocks.judge(action, self.record.offset(self._now()))
             task = self.tasks.get(action.task_id)
+            incident = self.record.incident(action.task_id)
+            if incident is not None:
+                judge_incident(incident, action, self.admins)
+                return action, print_, read_decision(self._steps[incident.step], action)
             if task is None:
                 raise self._unknown(action.task_id)
             judge(task, action, self._now(), admins=self.admins, initiator=self.record.started_by)
@@ -243,6 +248,10 @@ class Desk:
         if action.action in ACTS and self.clocks:
             now = self.record.offset(self._now())
             return self._note(action, print_, said, now, self.clocks.enter(action, said, now))
+        incident = self.record.incident(action.task_id)
+        if incident is not None:
+            at = self._decide(incident, action, *said)
+            return self._note(action, print_, said[0], at, (incident.state, incident.revision))
         task = self.tasks[action.task_id]
         counts = task.clip(action.sent_at, self._now())
         work = self.work_of(task)
@@ -266,7 +275,7 @@ class Desk:
             seen=action.seen,
             said={}
             if action.action == "complete" or said is None
-            else said.model_dump(mode="json", exclude_defaults=True),
+            else said.model_dump(mode="json", exclude={"result"}, exclude_defaults=True),
             state=stands[0],
             revision=stands[1],
         )
@@ -274,6 +283,20 @@ class Desk:
         self._acted[acted.id] = acted
         self.changed = True
         return {"task_id": action.task_id, "state": acted.state, "revision": acted.revision}
+
+    def _decide(self, incident: Incident, action: Action, said: Any, result: Any) -> Microseconds:
+        """Apply a decision on an incident; when it counts."""
+        counts = min(max(action.sent_at, self.record.when(incident.at)), self._now())
+        at = self.record.offset(counts)
+        decide(incident, action, said, at)
+        if incident.holds:
+            return at  # it is tried again
+        work = next(work for work in self.record.steps if work.key == incident.key)
+        effects.end_by_operator(work, action, at, code=None if result else incident.code)
+        out = result.model_dump_json() if result else None
+        self.answers[action.task_id] = Said(out=out, code="" if result else incident.code, why=incident.why)
+        self._count_as(counts)
+        return at
 
     def _settle(self, task: Task, action: Action, said: Any, counts: datetime) -> None:
         """Keep what came of a task that ended by an action, for the case to go on with."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 from temporalio import workflow
@@ -38,6 +38,15 @@ class Said(BaseModel):
     business: bool = False
     evidence: str | None = None
     """What a business exception brought with it, as JSON."""
+    why: str | None = None
+    """The reason of an operator who let it fail."""
+
+
+class Since(NamedTuple):
+    """When a try of a step began, and how many attempts earlier tries had taken."""
+
+    at: Microseconds
+    attempts: int = 0
 
 
 class Room:
@@ -60,7 +69,34 @@ class Room:
             await asyncio.sleep(0.001)
 
 
-async def perform_machine_step(course: Course, step: Step[Any, Any], work: Work, what: BaseModel) -> Said:
+class Machines:
+    """Has machine steps tried, and knows how many run."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.running = 0
+        self.undoable = 0
+        """How many of them could be undone."""
+        self._room = Room()
+
+    async def attempt(self, course: Course, step: Step[Any, Any], work: Work, what: BaseModel, since: Since) -> Said:
+        """Have a step tried, as often as it may be."""
+        size = len(what.model_dump_json().encode())
+        if size > VALUE_LIMIT:
+            work.done, work.end, work.code = course.at(), "failed", "too_large"
+            return Said(code="too_large")
+        await self._room.make(size)
+        undoable = int(step.compensated_by is not None)
+        self.running += 1
+        self.undoable += undoable
+        try:
+            return await perform_machine_step(course, step, work, what, since)
+        finally:
+            self.running -= 1
+            self.undoable -= undoable
+
+
+async def perform_machine_step(course: Course, step: Step[Any, Any], work: Work, what: BaseModel, since: Since) -> Said:
     """Have a machine step performed and write its times on `work`."""
     try:
         raw = await _execute(step, work, what)
@@ -68,12 +104,12 @@ async def perform_machine_step(course: Course, step: Step[Any, Any], work: Work,
         if is_cancelled_exception(error):
             work.done, work.end = course.at(), "cancelled"
             raise
-        return _failed(course, step, work, error)
+        return _failed(course, step, work, error, since)
     require_open(raw)
     timing = raw.payload.metadata.get(TIMING)
     if timing is None:
         return _foreign(course, step, work, raw)
-    _write_times(course, step, work, json.loads(timing))
+    _write_times(course, step, work, json.loads(timing), since)
     work.end = "done"
     return Said(out=raw.payload.data.decode())
 
@@ -117,7 +153,7 @@ def _foreign(course: Course, step: Step[Any, Any], work: Work, raw: RawValue) ->
     return Said(out=raw.payload.data.decode())
 
 
-def _failed(course: Course, step: Step[Any, Any], work: Work, error: FailureError) -> Said:
+def _failed(course: Course, step: Step[Any, Any], work: Work, error: FailureError, since: Since) -> Said:
     # An inline step's failure arrives bare, a regular one's wrapped in an ActivityError.
     cause = error.cause if isinstance(error, ActivityError) else error
     failure, code = Failure(), type(cause).__name__
@@ -132,27 +168,27 @@ def _failed(course: Course, step: Step[Any, Any], work: Work, error: FailureErro
         code = f"timeout_{cause.type.name.lower()}" if cause.type else "timeout"
     business = failure.business and code in {raised.code for raised in step.raises}
     if failure.timing:
-        _write_times(course, step, work, failure.timing)
+        _write_times(course, step, work, failure.timing, since)
     else:
-        work.retry.append((work.ready, course.at()))
-        work.attempts = step.attempts
+        work.retry.append((since.at, course.at()))
+        work.attempts = since.attempts + step.attempts
         work.done = course.at()
     work.end, work.code = "exception" if business else "failed", code
     return Said(code=code, business=business, evidence=failure.evidence if business else None)
 
 
-def _write_times(course: Course, step: Step[Any, Any], work: Work, timing: list[Microseconds]) -> None:
-    """Lay a performer's durations after the step's start.
+def _write_times(course: Course, step: Step[Any, Any], work: Work, timing: list[Microseconds], since: Since) -> None:
+    """Lay a performer's durations after the try's start.
 
     Durations and not times: a worker's clock may be wrong, and an inline step stops the workflow's own.
     """
     attempt, retried, waited, worked = timing
-    began = work.ready + retried + waited
+    began = since.at + retried + waited
     if step.inline:
         course.pass_time(began + worked)
     work.done = course.at()
     began = min(began, work.done)
     if retried:
-        work.retry.append((work.ready, min(work.ready + retried, began)))
-    work.attempts = attempt
+        work.retry.append((since.at, min(since.at + retried, began)))
+    work.attempts = since.attempts + attempt
     work.work.append((began, min(began + worked, work.done)))

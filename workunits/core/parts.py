@@ -67,7 +67,8 @@ def _spans(work: Work, end: Microseconds) -> Iterator[tuple[Interval, str]]:
     for interval in (*work.waits, *(going_on if work.now == "waiting" else [])):
         yield interval, "external_wait"
     # A machine step that has ended waits only for the case to take its result: that is idle, not queue.
-    last = max((b for _, b in worked), default=until) if work.kind != "human" else until
+    has_ended = work.kind != "human" and work.done is not None
+    last = max((b for _, b in worked), default=until) if has_ended else until
     held = [*work.held, *(going_on if work.now == "suspended" else [])]
     for interval in _outside(held, work.ready, last):
         yield interval, "queue"

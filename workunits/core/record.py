@@ -6,16 +6,18 @@ and free of any zone. `Record.started` gives them their date.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from temporalio.common import SearchAttributeKey
 
+from .incidents import Incident
 from .spec import Close, Kind
 
 STATE = SearchAttributeKey.for_keyword("WorkUnitState")
-"""`running`, `waiting` (for a person), or how the case closed."""
+"""`running`, `waiting` (for a person), `incident` (for an operator), or how the case closed."""
 DUE_AT = SearchAttributeKey.for_datetime("WorkUnitDueAt")
 """The next moment that matters: the SLA's due time or an open task's expiry, whichever is first."""
 OPEN_TASKS = SearchAttributeKey.for_int("WorkUnitOpenTasks")
@@ -38,6 +40,11 @@ LONGEST_DELAY = timedelta(days=3650)
 
 Microseconds = int
 Interval = tuple[Microseconds, Microseconds]
+
+
+def _empty(value: Any) -> bool:
+    """Whether a fact says nothing: what came later to the record is left out then, so that older ones stay the same."""
+    return not value
 
 
 class _Part(BaseModel):
@@ -81,7 +88,7 @@ class Work(_Part):
     """Work that began and goes on; or the wait or hold, when the task is waiting or suspended."""
     waits: list[Interval] = Field(default_factory=list)
     """Intervals in which its owner waited for someone outside."""
-    waits_for: list[str] = Field(default_factory=list)
+    waits_for: list[str] = Field(default_factory=list, exclude_if=_empty)
     """For whom: the reasons of the waits, of the one that goes on last."""
     held: list[Interval] = Field(default_factory=list)
     """Intervals in which it was suspended."""
@@ -94,7 +101,7 @@ class Work(_Part):
     code: str | None = None
     """The exception's code, or what kind of technical failure it was."""
     by: str | None = None
-    """The person; empty for machine steps, whose performer is named by the step."""
+    """The person; empty for machine steps, whose performer is named by the step, unless an operator gave the result."""
     acting_for: str | None = None
     accountable: str | None = None
     """The person who answered for the decision when it was made, as the door's directory had it."""
@@ -105,6 +112,8 @@ class Work(_Part):
     assigned_only: bool = False
     """Nobody said when the work began: the touch time is unknown, not zero."""
     redo_of: str | None = None
+    undoes: str | None = None
+    """The performance that this one compensates."""
 
 
 class Routed(_Part):
@@ -116,7 +125,7 @@ class Routed(_Part):
     code: str
     business: bool = True
     to: str
-    """The step that took over, or `close`."""
+    """The step that took over, or `close`, `incident` or `compensate`."""
 
 
 class Acted(_Part):
@@ -235,14 +244,16 @@ class Record(_Part):
     routes: list[Routed] = Field(default_factory=list)
     actions: list[Acted] = Field(default_factory=list)
     rungs: list[Rung] = Field(default_factory=list)
-    entries: list[ClockEntry] = Field(default_factory=list)
+    entries: list[ClockEntry] = Field(default_factory=list, exclude_if=_empty)
     """What people did to the clocks."""
-    clocks: list[ClockFacts] = Field(default_factory=list)
+    clocks: list[ClockFacts] = Field(default_factory=list, exclude_if=_empty)
     """How the clocks stand; empty where the only one is the unit's, in elapsed time, and nothing was done to it."""
-    voided: Microseconds | None = None
+    voided: Microseconds | None = Field(default=None, exclude_if=lambda at: at is None)
     """When the promise was declared void."""
-    off: list[Interval] = Field(default_factory=list)
+    off: list[Interval] = Field(default_factory=list, exclude_if=_empty)
     """At the close, where the promise is in working time: what was outside of it."""
+    incidents: list[Incident] = Field(default_factory=list, exclude_if=_empty)
+    """Machine steps that waited, or wait, for an operator."""
     ignored: list[Ignored] = Field(default_factory=list)
     """The first 50."""
     ignored_count: int = 0
@@ -258,6 +269,15 @@ class Record(_Part):
     def offset(self, moment: datetime) -> Microseconds:
         """Microseconds since the start, never negative."""
         return max(0, (moment - self.started) // timedelta(microseconds=1))
+
+    def incident(self, name: str) -> Incident | None:
+        """The incident that is addressed as a task is: `<case>/<key>`."""
+        return next((incident for incident in self.incidents if name == f"{self.case}/{incident.key}"), None)
+
+    def state(self, open_tasks: Sequence[Any]) -> str:
+        """How the case stands, with these open tasks: see `STATE`."""
+        held = any(incident.holds for incident in self.incidents)
+        return self.close or ("incident" if held else "waiting" if open_tasks else "running")
 
     @property
     def sla(self) -> Literal["met", "breached", "void", "running"]:

@@ -38,9 +38,14 @@ KINDS: tuple[str, ...] = get_args(Kind)
 UNSTATED: Any = None
 """What a fact is until it is stated; the four-element test names it."""
 
+After = Literal["fail", "incident"]
+"""What follows a machine step's last attempt: the case closes as failed, or stays open for an operator."""
+
 Close = Literal["achieved", "achieved_late", "not_achieved", "expired", "cancelled", "failed"]
 """How a case closes (semantics: a passed deadline is a fact of its own, never folded into a "no")."""
 CLOSES: tuple[str, ...] = get_args(Close)
+OPEN_STATES = ("running", "waiting", "incident")
+"""How an open case stands: at work, waiting for a person, or held by an incident until an operator decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,10 @@ class Step(Generic[I, O]):
     """Machine steps: how often the platform tries before the step has failed for good."""
     inline: bool = False
     """Automated steps under 2 s: runs as a local activity, which is cheaper; people's actions wait meanwhile."""
+    after: After = "fail"
+    """Machine steps: what follows the last attempt, where no rule takes over."""
+    compensated_by: Step[O, Any] | None = None
+    """What undoes it: takes its output, and is performed when a rule or the unit compensates."""
     start_by: Budget | Target | None = None
     """Human steps: how soon work on it begins, from when it is ready."""
     finish_by: Budget | Target | None = None
@@ -177,6 +186,8 @@ def automated(
     timeout: timedelta = timedelta(seconds=30),
     attempts: int = 3,
     inline: bool = False,
+    after: After = "fail",
+    compensated_by: Step[O, Any] | None = None,
 ) -> Step[I, O]:
     """Declare a step that code performs."""
     return Step(
@@ -190,6 +201,8 @@ def automated(
         timeout=timeout,
         attempts=attempts,
         inline=inline,
+        after=after,
+        compensated_by=compensated_by,
     )
 
 
@@ -203,6 +216,8 @@ def ai(
     accountable: str = "",
     timeout: timedelta = timedelta(minutes=2),
     attempts: int = 3,
+    after: After = "fail",
+    compensated_by: Step[O, Any] | None = None,
 ) -> Step[I, O]:
     """Declare a step that a model performs."""
     return Step(
@@ -215,6 +230,8 @@ def ai(
         accountable=accountable,
         timeout=timeout,
         attempts=attempts,
+        after=after,
+        compensated_by=compensated_by,
     )
 
 
@@ -241,6 +258,7 @@ def human(
     if_skipped: O | None = None,
     forwardable: bool = True,
     undo: bool = True,
+    compensated_by: Step[O, Any] | None = None,
 ) -> Step[I, O]:
     """Declare a step that a person of `role` performs.
 
@@ -270,6 +288,7 @@ def human(
         if_skipped=if_skipped,
         forwardable=forwardable,
         undo=undo,
+        compensated_by=compensated_by,
     )
 
 
@@ -279,7 +298,8 @@ class On(Generic[I, O]):
 
     `instead`: another step with the same input and output takes over.
     `repair`: a step gives a new input, and `step` is performed again with it, at most `times`.
-    Neither, or `times` used up: the case closes as not achieved, with the exception's code as its reason.
+    Neither, or `times` used up: the case closes as not achieved, with the exception's code as its reason;
+    with `compensate`, what was done so far is undone first.
     """
 
     exception: type[BusinessException]
@@ -287,13 +307,15 @@ class On(Generic[I, O]):
     instead: Step[I, O] | None = None
     repair: Step[I, I] | None = None
     times: int = 1
+    compensate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class OnFailure(Generic[I, O]):
     """A failure rule: when `step` has failed technically, after its last attempt, `instead` takes over.
 
-    Without such a rule the case closes as failed. A technical failure is never counted as a business exception.
+    Without such a rule the step's `after` says what follows. A technical failure is never counted as a business
+    exception.
     """
 
     step: Step[I, O]

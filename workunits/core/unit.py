@@ -126,6 +126,13 @@ class WorkUnit:
         """Have a step performed again, because what it gave was returned or rejected: this counts as rework."""
         return await self._course.perform(step, what, again=True)
 
+    async def compensate(self) -> None:
+        """Undo what was done so far: the compensation of each done step that declares one, the last one first.
+
+        Each is performed once; what is done afterwards can be undone by another call.
+        """
+        await self._course.compensate()
+
     @property
     def overdue(self) -> bool:
         """Whether the SLA's due time has passed."""
