@@ -7,6 +7,9 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowUpdateFailedError
 
 from tests.lab.freight import Freighter
@@ -18,6 +21,7 @@ from workunits.core.errors import Refused
 from workunits.core.record import START_MEMO
 
 LIMIT = 10
+WORKED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 HOUR = timedelta(hours=1)
 GRANT = {"decision": "grant"}
 
@@ -96,6 +100,34 @@ async def test_f13_an_action_of_an_earlier_run_has_its_answer_and_keeps_its_cont
     with pytest.raises(WorkflowUpdateFailedError) as error:
         await again.execute_update("act", {**claim, "actor": "bob"})
     assert cause(error.value).type == "action_id_reused"
+
+
+async def test_f13_an_action_on_its_way_while_the_case_is_reset_reaches_the_new_run(late):
+    """The run under it has ended and the case has not: whoever decided is not told that it was too late."""
+    async with late.worker():
+        case = (await late.start(Pair)).case
+        left, right = [await late.task(case, step) for step in ("left", "right")]
+        await late.cases.act(left.id, "claim", actor="ann", roles=["clerk"])
+    handle = late.handle(case)
+    last = [event.event_id async for event in handle.fetch_history_events() if event.event_type == WORKED][-1]
+    sent = asyncio.create_task(late.cases.act(right.id, "claim", actor="bob", roles=[right.role], patience=60))
+    async with asyncio.timeout(20):
+        while True:
+            there = await handle.describe()
+            if there.raw_description.HasField("pending_workflow_task"):
+                break
+            await asyncio.sleep(0.01)
+    run = WorkflowExecution(workflow_id=case, run_id=there.run_id)
+    await late.client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace="default", workflow_execution=run, workflow_task_finish_event_id=last, request_id=uuid.uuid4().hex
+        )
+    )
+    async with late.worker():
+        said = await sent
+
+    assert (said["task_id"], said["state"]) == (right.id, "claimed")
+    assert (await late.cases.show(case)).run != there.run_id
 
 
 async def test_f13_a_second_answer_to_a_task_of_an_earlier_run_hears_that_it_is_completed(bench, short_runs):
