@@ -296,11 +296,3 @@ def fingerprint(action: Action) -> str:
 
 def _key(task: Task) -> str:
     return task.id.rpartition("/")[2]
-
-
-def _said(action: Action, said: Any) -> dict[str, Any]:
-    """What an action says beside an answer: answers go to the unit, and are not for the record."""
-    if said is None or action.action == "complete":
-        return {}
-    told: dict[str, Any] = said.model_dump(mode="json", exclude_defaults=True)
-    return told
