@@ -130,6 +130,21 @@ async def test_f13_an_action_on_its_way_while_the_case_is_reset_reaches_the_new_
     assert (await late.cases.show(case)).run != there.run_id
 
 
+async def test_f13_what_a_run_answers_on_its_way_out_is_seen_at_once(bench, short_runs, monkeypatch):
+    """It goes on to answer until it ends; whoever looks reads the revision that their next action needs."""
+    monkeypatch.setattr("workunits.core.pace._NEXT_TASK", 60.0)
+    started = await bench.start(Pair)
+    task = await bench.task(started.case, "left")
+    for turn in range(LIMIT + 4):
+        said = await bench.cases.act(task.id, ("claim", "release")[turn % 2], actor="ann", roles=[task.role])
+        view = await bench.cases.show(started.case)
+        assert said["revision"] in {task.revision for task in view.tasks}
+    await bench.cases.cancel(started.case, actor="ops", reason="enough")
+    view = await bench.closed(started.case)
+
+    assert (view.close, view.record.runs, len(view.record.actions)) == ("cancelled", 1, LIMIT + 4)
+
+
 async def test_f13_a_second_answer_to_a_task_of_an_earlier_run_hears_that_it_is_completed(bench, short_runs):
     """Only open tasks travel; what became of the others is on the record."""
     started = await bench.start(Pair)
