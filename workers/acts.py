@@ -63,7 +63,7 @@ def act(ctx: typer.Context, wanted: Act, *, json: bool) -> None:
 
     async def send() -> tuple[dict[str, Any], Standing]:
         async with open_cases(ctx) as cases:
-            found = await find_task(cases, wanted.task)
+            found = await find_task(cases, wanted.task, action_id=wanted.by.action_id)
             body = wanted.body(found) if callable(wanted.body) else wanted.body
             as_ = standing(
                 setup(ctx).settings,

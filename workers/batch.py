@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -119,6 +120,8 @@ async def start_all(
 ) -> Result:
     """Start the cases of all lines, and say on stderr what is refused; outcomes come in the order of the lines.
 
+    Of several lines with one business key the first is started, although many lines are under way at a time.
+
     Args:
         cases: The way to them.
         order: What each is started with.
@@ -128,6 +131,7 @@ async def start_all(
         keep: See `Result`.
     """
     result, under_way = Result(many, keep), deque[asyncio.Task[Outcome]]()
+    field = cases.catalog.get(order.unit).key
     with progress(source, result) as tell:
 
         def settle(outcome: Outcome) -> None:
@@ -138,7 +142,9 @@ async def start_all(
             async for line in lines:
                 if len(under_way) == AT_ONCE:
                     settle(await under_way.popleft())
-                under_way.append(asyncio.create_task(start_one(cases, order, line)))
+                key = _key(line, field)
+                before = next((task for task in reversed(under_way) if key and task.get_name() == key), None)
+                under_way.append(asyncio.create_task(start_one(cases, order, line, after=before), name=key))
             while under_way:
                 settle(await under_way.popleft())
         except RPCError as error:
@@ -155,12 +161,20 @@ async def start_all(
     return result
 
 
-async def start_one(cases: Cases, order: Order, line: Line) -> Outcome:
+async def start_one(cases: Cases, order: Order, line: Line, *, after: asyncio.Task[Outcome] | None = None) -> Outcome:
     """Start the case of one line.
+
+    Args:
+        cases: The way to it.
+        order: What it is started with.
+        line: The case.
+        after: An earlier line with the same key.
 
     Raises:
         RPCError: the engine does not answer.
     """
+    if after:
+        await asyncio.wait([after])
     try:
         if line.fault:
             raise BadInput(line.fault, code=line.code)
@@ -177,6 +191,14 @@ async def start_one(cases: Cases, order: Order, line: Line) -> Outcome:
         there = error.case if isinstance(error, DuplicateCaseError) else ""
         return Outcome(line.number, error=judge(error), case=there)
     return Outcome(line.number, started=started)
+
+
+def _key(line: Line, field: str) -> str:
+    """The business key that a line gives its case; empty when it gives none that can be read."""
+    with suppress(ValueError, RecursionError):
+        said = json.loads(line.data)
+        return str(said.get(field, "")) if isinstance(said, dict) else ""
+    return ""
 
 
 @contextmanager

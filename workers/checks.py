@@ -155,7 +155,9 @@ def performers(settings: Settings, catalog: Catalog) -> Finding:
     try:
         found = load_performers(settings, steps, catalog.performers)
     except WorkUnitsError as error:
-        return Finding("performers", "fail", " ".join(str(error).split("\n")), "see docs: a performer for each step")
+        said, *each = str(error).split("\n")
+        message = f"{said} {'; '.join(line.removeprefix('  - ') for line in each)}".rstrip()
+        return Finding("performers", "fail", message, "mend each as it says: until then no worker starts")
     return Finding("performers", "ok", f"{len(found)} machine steps of {len(catalog)} units have one performer each")
 
 

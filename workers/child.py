@@ -65,7 +65,7 @@ class Child:
                 # It ends when its stdin does: were we killed, it would not outlive us.
                 [*command, "--until-stdin-closes"],
                 stdin=subprocess.PIPE,
-                stdout=log,
+                stdout=log or sys.stderr.fileno(),  # on our stdout stands our document alone
                 stderr=log,
                 cwd=self.folder,
                 env=dict(self.environment),

@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+OnUp = Callable[[Mapping[str, Any]], None]
+"""What a command that stays up tells, once it is."""
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; errors as JSON on stderr.")]
 """The option that every command takes: `def list_(ctx: typer.Context, json: Json = False)`."""
 
@@ -141,6 +143,12 @@ def emit(data: Any) -> None:
     from pydantic_core import to_json
 
     sys.stdout.write(to_json(data, indent=2, inf_nan_mode="constants").decode() + "\n")
+
+
+def announce(data: Mapping[str, Any]) -> None:
+    """Print the one document of a command that stays up, at once: whoever started it reads it and goes on."""
+    emit(data)
+    sys.stdout.flush()
 
 
 def note(text: str) -> None:

@@ -10,14 +10,23 @@ import sys
 from observability.ledger.follower import Follower
 from observability.ledger.store import Ledger
 from workers.connect import connect
+from workers.console import OnUp
 from workers.logs import core_to_log, log
 from workers.settings import Settings
 from workers.worker import end_with_stdin
 from workunits.registry import Catalog
 
 
-async def follow(settings: Settings, catalog: Catalog, *, until_stdin_closes: bool = False) -> None:
+async def follow(
+    settings: Settings, catalog: Catalog, *, until_stdin_closes: bool = False, on_up: OnUp | None = None
+) -> None:
     """Follow until SIGTERM or SIGINT.
+
+    Args:
+        settings: Where the ledger is.
+        catalog: The units whose cases are followed.
+        until_stdin_closes: End when stdin does: whoever started this process holds its other end.
+        on_up: Told what is followed into which ledger, once it begins.
 
     Raises:
         SchemaError: the ledger's schema is older or newer; says what to do.
@@ -34,6 +43,8 @@ async def follow(settings: Settings, catalog: Catalog, *, until_stdin_closes: bo
     await asyncio.to_thread(ledger.check)
     client = await connect(settings, catalog)
     log.info("following namespace=%s into %s", client.namespace, ledger)
+    if on_up:
+        on_up({"namespace": client.namespace, "ledger": str(ledger)})
     _look_for_garbage_seldom()
     try:
         await Follower(client, ledger, catalog).run(stop)

@@ -28,6 +28,7 @@ from inbox.tokens import Tokens
 from observability.ledger.memory import LedgerMemory
 from observability.ledger.store import Ledger, LedgerUnavailableError
 from workers.connect import connect
+from workers.console import OnUp
 from workers.logs import core_to_log, log
 from workers.settings import Settings, SettingsError, make_private
 from workunits.client import Cases
@@ -46,7 +47,13 @@ class InboxError(WorkUnitsError):
 
 
 async def serve(
-    settings: Settings, catalog: Catalog, *, host: str, port: int, until_stdin_closes: bool = False
+    settings: Settings,
+    catalog: Catalog,
+    *,
+    host: str,
+    port: int,
+    until_stdin_closes: bool = False,
+    on_up: OnUp | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -56,6 +63,7 @@ async def serve(
         host: The address to listen on.
         port: The port; 0 for a free one.
         until_stdin_closes: End when stdin does: whoever started this process holds its other end.
+        on_up: Told the inbox's address, once it listens.
 
     Raises:
         SettingsError, FileError: something in the settings or in a file is not right.
@@ -92,6 +100,8 @@ async def serve(
             if until_stdin_closes:
                 asyncio.get_running_loop().add_reader(sys.stdin, _end_with_stdin, stop)
             _welcome(settings, own, url)
+            if on_up:
+                on_up({"inbox": url, "listening": own})
             await server.serve(sockets=[listener])
     log.info("stopped")
 

@@ -7,7 +7,6 @@ import time
 import traceback
 from contextlib import suppress
 from functools import cache
-from types import TracebackType
 from typing import Any
 
 from temporalio import activity, workflow
@@ -33,8 +32,8 @@ class OneLine(logging.Formatter):
         """Put an exception into one line, unless someone is debugging."""
         if debugging():
             return super().formatException(ei)
-        _, error, trace = ei
-        return f"error={type(error).__name__}: {error}{_place(trace)}"
+        _, error, _ = ei
+        return f"error={type(error).__name__}: {error}{_place(error)}"
 
     def format(self, record: logging.LogRecord) -> str:
         """Keep the line whole: a line break in a message would forge another line."""
@@ -80,6 +79,9 @@ def _core(level: str, forwarding: LogForwardingConfig | None) -> None:
         Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=config)))
 
 
-def _place(trace: TracebackType | None) -> str:
-    frames = traceback.extract_tb(trace)
+def _place(error: BaseException) -> str:
+    """Where it began: a performer's own line, and not that of ours which passes its error on."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    frames = traceback.extract_tb(error.__traceback__)
     return f" (at {frames[-1].filename}:{frames[-1].lineno})" if frames else ""

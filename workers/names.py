@@ -21,7 +21,8 @@ LONGEST = 400
 _LONGEST_ACTOR = 200
 _LOOKED_AT = 300
 """The newest cases, among which near names are looked for."""
-_AGAIN = re.compile(r"-\d+$")
+_AGAIN = re.compile(r"(-v?\d+)+$")
+"""What stands behind a step's name in a task: `-2` performed again, `-v1` a vote."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,13 @@ async def find_case(cases: Cases, name: str) -> CaseView:
     return found[0]
 
 
-async def find_task(cases: Cases, name: str) -> TaskName:
+async def find_task(cases: Cases, name: str, *, action_id: str = "") -> TaskName:
     """Find a task by `unit:key/task`, `key/task`, or by its case alone when that has one open task.
+
+    Args:
+        cases: The way to it.
+        name: As typed.
+        action_id: Of an action that may have been applied before: repeated, it means the same task again.
 
     Raises:
         CommandError: the name cannot be one, there is no such case, or it has no or several open tasks.
@@ -81,7 +87,7 @@ async def find_task(cases: Cases, name: str) -> TaskName:
     if slash:
         _check(key, "task", "`workunits tasks ls` names the tasks")
     view = await find_case(cases, case)
-    key = key or _only_task(view)
+    key = key or _acted_on(view, action_id) or _only_task(view)
     task_id = f"{view.case}/{key}"
     task = next((task for task in view.tasks if task.id == task_id), None)
     step_name = task.step if task else _AGAIN.sub("", key)
@@ -135,6 +141,12 @@ def known_role(cases: Cases, role: str) -> str:
 def closest(name: str, names: Iterable[str]) -> list[str]:
     """Up to three names that are near."""
     return difflib.get_close_matches(name, list(names), n=3, cutoff=0.6)
+
+
+def _acted_on(view: CaseView, action_id: str) -> str:
+    """The task on which an action was applied; empty when it was not."""
+    actions = view.record.actions if view.record else []
+    return next((acted.task for acted in actions if action_id and acted.id == action_id), "")
 
 
 def _only_task(view: CaseView) -> str:

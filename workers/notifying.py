@@ -12,6 +12,7 @@ from inbox.notices import Notifier
 from inbox.store import Store
 from observability.ledger.store import Ledger
 from workers.connect import connect
+from workers.console import OnUp
 from workers.inbox import open_directory
 from workers.logs import core_to_log, log
 from workers.settings import Settings, SettingsError, make_private
@@ -20,8 +21,16 @@ from workunits.client import Cases
 from workunits.registry import Catalog
 
 
-async def notify(settings: Settings, catalog: Catalog, *, until_stdin_closes: bool = False) -> None:
+async def notify(
+    settings: Settings, catalog: Catalog, *, until_stdin_closes: bool = False, on_up: OnUp | None = None
+) -> None:
     """Tell people of their tasks until SIGTERM or SIGINT.
+
+    Args:
+        settings: Where people, ledger and channels are.
+        catalog: The units of whose tasks people are told.
+        until_stdin_closes: End when stdin does: whoever started this process holds its other end.
+        on_up: Told of whose tasks people are told, once it begins.
 
     Raises:
         SettingsError, FileError: something in the settings or in a file is not right.
@@ -48,6 +57,8 @@ async def notify(settings: Settings, catalog: Catalog, *, until_stdin_closes: bo
             log.warning("notices hold no link: say in WORKUNITS_INBOX_URL where people find the inbox")
         notifier = Notifier(cases, ledger, board, directory, channels, url=settings.inbox_url or "")
         log.info("telling people of their tasks, namespace=%s", client.namespace)
+        if on_up:
+            on_up({"namespace": client.namespace, "ledger": str(ledger)})
         await notifier.run(stop)
     finally:
         store.close()

@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from observability.ledger.store import Ledger
 from workers.catalog import OWN
 from workers.child import LOOK, Child, environment_for, until_stopped
 from workers.connect import connect
-from workers.console import note
+from workers.console import OnUp, note
 from workers.embedded import Engine, Plan
 from workers.engine_faults import EngineError
 from workers.logs import log
@@ -58,7 +58,15 @@ class Pause:
         self.since = time.monotonic()
 
 
-async def up(settings: Settings, catalog: Catalog, *, arguments: list[str], seed: bool, ui: bool) -> None:
+async def up(
+    settings: Settings,
+    catalog: Catalog,
+    *,
+    arguments: list[str],
+    seed: bool,
+    ui: bool,
+    on_up: OnUp | None = None,
+) -> None:
     """Run everything until SIGINT, SIGTERM or SIGHUP.
 
     Args:
@@ -67,17 +75,20 @@ async def up(settings: Settings, catalog: Catalog, *, arguments: list[str], seed
         arguments: The options of this command line that the worker needs, too.
         seed: Start the demo cases, once.
         ui: Serve Temporal's page.
+        on_up: Told where everything is, once it is up.
 
     Raises:
         EngineError: the engine does not start.
         WorkerRefusedError: the worker does not start.
         LedgerUnavailableError, SchemaError: the ledger cannot be used.
     """
-    await until_stopped(_stay_up(settings, catalog, arguments=arguments, seed=seed, ui=ui))
+    await until_stopped(_stay_up(settings, catalog, arguments=arguments, seed=seed, ui=ui, on_up=on_up))
     note(f"Stopped. The cases are kept in {settings.state}; the next `up` goes on with them.")
 
 
-async def _stay_up(settings: Settings, catalog: Catalog, *, arguments: list[str], seed: bool, ui: bool) -> None:
+async def _stay_up(
+    settings: Settings, catalog: Catalog, *, arguments: list[str], seed: bool, ui: bool, on_up: OnUp | None
+) -> None:
     async with Engine(Plan(settings.state, ui=ui)) as engine:
         ledger = Ledger(settings.ledger_url)
         await asyncio.to_thread(ledger.migrate)
@@ -97,7 +108,10 @@ async def _stay_up(settings: Settings, catalog: Catalog, *, arguments: list[str]
                 child.start()
             if seed:
                 await _seed(Cases(client, catalog, queue=settings.queue, memory=LedgerMemory(ledger)))
-            _welcome(engine, settings, inbox_port)
+            where = _where(engine, settings, inbox_port)
+            _welcome(where)
+            if on_up:
+                on_up(where)
             await _supervise(engine, [worker, *others])
         finally:
             log.info("stopping, the engine last")
@@ -148,13 +162,24 @@ async def _settle(cases: Cases, names: list[str]) -> int:
         await asyncio.sleep(LOOK)
 
 
-def _welcome(engine: Engine, settings: Settings, inbox_port: int | None) -> None:
-    export = point_to(engine.address, settings.state)
-    lines = ["", f"Up. Engine: {engine.address.host}" + (f"   Temporal's page: {engine.ui}" if engine.ui else "")]
-    if inbox_port is None:
+def _where(engine: Engine, settings: Settings, inbox_port: int | None) -> dict[str, str | None]:
+    """Where everything is; `export` is what a second terminal types to find it, None when it does anyway."""
+    return {
+        "engine": engine.address.host,
+        "namespace": engine.address.namespace,
+        "ui": engine.ui,
+        "inbox": None if inbox_port is None else f"http://{LOOPBACK}:{inbox_port}",
+        "export": point_to(engine.address, settings.state),
+    }
+
+
+def _welcome(where: Mapping[str, str | None]) -> None:
+    export, ui = where["export"], where["ui"]
+    lines = ["", f"Up. Engine: {where['engine']}" + (f"   Temporal's page: {ui}" if ui else "")]
+    if where["inbox"] is None:
         lines += ["No inbox: name the people of your own units in a file, and the file in WORKUNITS_DIRECTORY."]
     else:
-        lines += [f"Inbox: http://{LOOPBACK}:{inbox_port}   in which you may be anyone: this is a development login"]
+        lines += [f"Inbox: {where['inbox']}   in which you may be anyone: this is a development login"]
     if export:
         lines += ["Another engine is what a second terminal would find; to reach this one, type there first:", ""]
         lines += [f"    {export}", ""]

@@ -23,11 +23,12 @@ from workers.build import build_id
 from workers.calendars import calendar_store
 from workers.checks import clock, clock_ahead, namespace
 from workers.connect import connect
+from workers.console import OnUp
 from workers.deployment import current_build
 from workers.ledger_checks import refuse_other_schema
 from workers.logs import core_to_log, log
 from workers.performers import load_performers
-from workers.queues import Share, router, shares
+from workers.queues import CASES, Share, router, shares
 from workers.settings import Settings, make_private
 from workunits.calendars.activity import calendar_activity
 from workunits.core.errors import WorkUnitsError
@@ -52,6 +53,8 @@ class Job:
     versioned: bool = True
     until_stdin_closes: bool = False
     """End when stdin does: whoever started this process holds its other end."""
+    on_up: OnUp | None = None
+    """Told what is served, once it is polled."""
 
 
 async def serve(settings: Settings, catalog: Catalog, job: Job) -> None:
@@ -88,6 +91,10 @@ async def serve(settings: Settings, catalog: Catalog, job: Job) -> None:
         build if config else "unversioned",
         ",".join(unit.unit_name for unit in catalog),
     )
+    if job.on_up:
+        served = {part.queue: [*((CASES,) if part.cases else ()), *part.kinds] for part in parts}
+        units = [unit.unit_name for unit in catalog]
+        job.on_up({"namespace": client.namespace, "queues": served, "build": build if config else None, "units": units})
     advice = asyncio.create_task(_advise(client, settings, build if config else None))
     try:
         await _until(stop, running)

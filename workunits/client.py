@@ -6,9 +6,11 @@ it checks sizes and types before they travel, and says in words what came back.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
+import time
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +43,8 @@ from workunits.registry import Catalog
 
 QUEUE = "workunits"
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=-]{0,119}")
-_INPUT_CODES = ("bad_body", "invalid_field", "too_large")
+_AGAIN = 0.1
+"""Seconds until an action is sent to the next run of its case."""
 _tracer = trace.get_tracer("workunits")
 
 
@@ -301,13 +304,20 @@ class Cases:
         size = _size(envelope)
         if size > BODY_LIMIT:
             raise BadInput(f"{size} bytes, at most {BODY_LIMIT} are taken", field="body", code="too_large")
-        said = await deliver(self._handle(case), envelope, patience)
-        return said if said is not None else await self._after_close(case, envelope)
+        until = time.monotonic() + patience
+        while True:
+            said = await deliver(self._handle(case), envelope, until - time.monotonic())
+            if said is not None:
+                return said
+            view = await self.show(case)
+            if not view.is_open:
+                return self._after_close(view, envelope)
+            await asyncio.sleep(_AGAIN)  # only its run has ended, by a reset: there is another one
 
-    async def _after_close(self, case: str, envelope: dict[str, Any]) -> dict[str, Any]:
+    @staticmethod
+    def _after_close(view: CaseView, envelope: dict[str, Any]) -> dict[str, Any]:
         """Answer for a case that has closed: its record remembers what it accepted."""
-        view = await self.show(case)
-        record = view.record
+        case, record = view.case, view.record
         if record is None or view.close is None:
             raise Refused("closed", f"the case is {view.state}")
         for acted in record.actions:

@@ -7,6 +7,9 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowUpdateFailedError
 
 from tests.lab.freight import Freighter
@@ -18,6 +21,7 @@ from workunits.core.errors import Refused
 from workunits.core.record import START_MEMO
 
 LIMIT = 10
+WORKED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 HOUR = timedelta(hours=1)
 GRANT = {"decision": "grant"}
 
@@ -65,6 +69,7 @@ async def test_f13_updates_that_race_with_it_are_all_answered_and_none_twice(ben
             await insist("release", name)
 
     await asyncio.gather(*(person(f"p{number}") for number in range(8)))
+    await bench.until(started.case, lambda view: view.record.runs >= 2)  # a run also takes what comes on its way out
     for step in ("left", "right"):
         await bench.answer(await bench.task(started.case, step), GRANT)
     view = await bench.closed(started.case)
@@ -78,7 +83,6 @@ async def test_f13_updates_that_race_with_it_are_all_answered_and_none_twice(ben
         "stale_revision",
     }
     assert view.close == "achieved"
-    assert view.record.runs >= 3
 
 
 async def test_f13_an_action_of_an_earlier_run_has_its_answer_and_keeps_its_content(bench, short_runs):
@@ -96,6 +100,49 @@ async def test_f13_an_action_of_an_earlier_run_has_its_answer_and_keeps_its_cont
     with pytest.raises(WorkflowUpdateFailedError) as error:
         await again.execute_update("act", {**claim, "actor": "bob"})
     assert cause(error.value).type == "action_id_reused"
+
+
+async def test_f13_an_action_on_its_way_while_the_case_is_reset_reaches_the_new_run(late):
+    """The run under it has ended and the case has not: whoever decided is not told that it was too late."""
+    async with late.worker():
+        case = (await late.start(Pair)).case
+        left, right = [await late.task(case, step) for step in ("left", "right")]
+        await late.cases.act(left.id, "claim", actor="ann", roles=["clerk"])
+    handle = late.handle(case)
+    last = [event.event_id async for event in handle.fetch_history_events() if event.event_type == WORKED][-1]
+    sent = asyncio.create_task(late.cases.act(right.id, "claim", actor="bob", roles=[right.role], patience=60))
+    async with asyncio.timeout(20):
+        while True:
+            there = await handle.describe()
+            if there.raw_description.HasField("pending_workflow_task"):
+                break
+            await asyncio.sleep(0.01)
+    run = WorkflowExecution(workflow_id=case, run_id=there.run_id)
+    await late.client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace="default", workflow_execution=run, workflow_task_finish_event_id=last, request_id=uuid.uuid4().hex
+        )
+    )
+    async with late.worker():
+        said = await sent
+
+    assert (said["task_id"], said["state"]) == (right.id, "claimed")
+    assert (await late.cases.show(case)).run != there.run_id
+
+
+async def test_f13_what_a_run_answers_on_its_way_out_is_seen_at_once(bench, short_runs, monkeypatch):
+    """It goes on to answer until it ends; whoever looks reads the revision that their next action needs."""
+    monkeypatch.setattr("workunits.core.pace._NEXT_TASK", 60.0)
+    started = await bench.start(Pair)
+    task = await bench.task(started.case, "left")
+    for turn in range(LIMIT + 4):
+        said = await bench.cases.act(task.id, ("claim", "release")[turn % 2], actor="ann", roles=[task.role])
+        view = await bench.cases.show(started.case)
+        assert said["revision"] in {task.revision for task in view.tasks}
+    await bench.cases.cancel(started.case, actor="ops", reason="enough")
+    view = await bench.closed(started.case)
+
+    assert (view.close, view.record.runs, len(view.record.actions)) == ("cancelled", 1, LIMIT + 4)
 
 
 async def test_f13_a_second_answer_to_a_task_of_an_earlier_run_hears_that_it_is_completed(bench, short_runs):
@@ -245,14 +292,16 @@ async def test_f14_a_flood_is_judged_in_several_tasks_and_in_its_order(bench, mo
 
 
 async def test_f14_updates_from_40_clients_over_a_lower_limit_are_all_answered(bench, short_runs):
-    """160 of them, the runs short: the server takes ten updates at a time, and the client repeats the others."""
+    """160 of them, the runs short: the server takes ten updates at a time, and the client repeats the others.
+
+    How many runs that makes is the server's affair: each also takes what comes between its tenth message and its end.
+    """
 
     async def send(task, action, revision):
         said = await bench.cases.act(task.id, action, actor="ann", roles=[task.role], revision=revision, patience=60)
         state = {"claim": "claimed", "release": "ready"}[action]
         assert said == {"task_id": task.id, "state": state, "revision": revision + 1}
 
-    _, closed = await crowd(bench, 4, send)
+    _, closed = await crowd(bench, 4, send, runs=2)
 
-    assert closed.record.runs > 5
     assert len({acted.id for acted in closed.record.actions}) == len(closed.record.actions) == 160

@@ -104,6 +104,19 @@ async def test_every_bad_signal_is_noted_and_ignored(bench):
     assert len(bad) == view.record.ignored_count
 
 
+async def test_what_became_of_a_bad_signal_is_seen_at_once(bench):
+    """Its sender has no answer: whoever looks at the open case reads why nothing came of it."""
+    started = await bench.start(Plain)
+    task = await bench.task(started.case, "decide")
+    await bench.handle(started.case).signal("act", envelope(task, action="approve"))
+    ignored = await bench.until(started.case, lambda view: view.record.ignored or None)
+    await bench.answer(task, {"decision": "grant"})
+    view = await bench.closed(started.case)
+
+    assert [one.code for one in ignored] == ["unknown_action"]
+    assert view.record.ignored == ignored
+
+
 async def test_input_13_a_body_of_10_mb_is_refused_before_it_travels(bench):
     """A validator would be too late: over 2 MB the update itself wedges the case."""
     started = await bench.start(Plain)

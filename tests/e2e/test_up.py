@@ -35,7 +35,7 @@ def usual_port_is_taken() -> Iterator[None]:
 
 def seeded(place: Place) -> Run:
     """Start everything, and wait until it is up."""
-    run = place.start("up", "--seed", "--no-ui")
+    run = place.start("up", "--seed", "--no-ui", "--json")
     run.until("Ctrl-C stops everything")
     return run
 
@@ -52,7 +52,7 @@ def names(place: Place, run: Run) -> set[str]:
 async def answered(run: Run, key: str) -> CaseView:
     """Complete the one task of a seeded case, as a person would, and wait for its close."""
     script = next(script for script in SCRIPTS if script.key == key)
-    host = run.said.partition("Up. Engine: ")[2].split()[0]
+    host = json.loads(run.gave)["engine"]
     address = Address(host, "default", {}, "the test", encrypted=False)
     catalog = Catalog([OWN])
     cases = Cases(await connect(Settings.model_construct(), catalog, address=address), catalog)
@@ -69,6 +69,10 @@ async def test_what_dies_is_started_again(place: Place) -> None:
     """A killed worker and a killed engine come back by themselves, with the cases, and Ctrl-C ends all."""
     run = seeded(place)
     assert names(place, run) == {f"{script.unit}:{script.key}" for script in SCRIPTS if not script.raw}
+    where = json.loads(run.gave)
+    assert where["export"] in run.said
+    assert f"Inbox: {where['inbox']} " in run.said
+    assert f"Up. Engine: {where['engine']}" in run.said
     run.child("worker --build-id").kill()
     run.until(lambda said: said.count("polling namespace=") == 2)
     assert (await answered(run, "RR-4")).close == "achieved"
@@ -89,9 +93,10 @@ async def test_a_killed_up_takes_its_processes_with_it_and_the_next_goes_on(plac
     assert "The demo cases were there." in run.said
     assert names(place, run) == before
     assert (await answered(run, "A-1002")).close == "achieved"
-    second = place.start("up")
-    assert second.end() == 1
-    assert f"an engine is running on .workunits already (pid {run.process.pid}," in second.said
+    second = place.start("up", "--json")
+    assert (second.end(), second.gave) == (1, "")
+    why = json.loads(second.said.splitlines()[-1])["error"]["message"]
+    assert f"an engine is running on .workunits already (pid {run.process.pid}," in why
     assert run.end(signal.SIGTERM) == 0
     assert run.leaves() == []
 

@@ -231,6 +231,20 @@ def test_the_command_replays_what_the_checkout_stores():
     assert said["summary"] == {"clean": len(list(HERE.glob("*.json")))}
 
 
+def test_the_command_replays_one_unit_of_what_is_stored():
+    """Others are left out; a unit that is unknown is refused, or the gate would pass on nothing."""
+    done = workunits("replay", "--unit", "refund_request", "--json")
+    mistyped, none = (
+        workunits("replay", "--unit", "refund_reqest"),
+        workunits("replay", LAB, "--unit", "refund_request"),
+    )
+    assert done.returncode == 0
+    assert {verdict["unit"] for verdict in json.loads(done.stdout)["histories"]} == {"refund_request"}
+    assert (mistyped.returncode, none.returncode) == (2, 2)
+    assert "did you mean refund_request?" in mistyped.stderr
+    assert "none of these histories is of refund_request" in none.stderr
+
+
 def test_the_command_says_what_breaks_and_what_to_do(tmp_path):
     """Exit code 1; the file, the unit's version, recorded and today, and the remedy."""
     text = (HERE / "refund_request-v1-achieved.json").read_text(encoding="utf-8")

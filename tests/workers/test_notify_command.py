@@ -54,8 +54,8 @@ def test_it_says_what_is_missing(shell: Shell):
     shell.write("people.toml", DIRECTORY)
     ended = shell.run("notify", WORKUNITS_DIRECTORY="people.toml")
     assert (ended.returncode, "WORKUNITS_NOTICES" in ended.stderr) == (2, True)
-    ended = shell.run("notify", "--json")
-    assert (ended.returncode, json.loads(ended.stderr)["error"]["field"]) == (2, "json")
+    ended = shell.run("notify", "--json", WORKUNITS_DIRECTORY="people.toml")
+    assert (ended.returncode, json.loads(ended.stderr)["error"]["field"]) == (2, "notices")
 
 
 def test_a_dead_channel_is_shown(there: Shell, board: Noticeboard):

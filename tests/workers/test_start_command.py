@@ -201,6 +201,19 @@ def test_good_lines_start_and_bad_ones_are_named(desk):
     assert again.json["errors"][1]["field"] == "amount.minor"
 
 
+def test_the_first_line_of_a_key_is_started(desk):
+    """Many lines are under way at a time; which one of a key wins is settled by the file, not by a race."""
+    cases = [refund() for _ in range(8)]
+    lines = [json.dumps(case | {"details": f"{number}"}) for case in cases for number in range(4)]
+    file = desk.write("twice.jsonl", "\n".join(lines))
+
+    ended = desk.run("start", "refund_request", "--input", file, "--json")
+
+    assert ended.code == 5
+    assert [entry["line"] for entry in ended.json["cases"]] == list(range(1, 33, 4))
+    assert {entry["code"] for entry in ended.json["errors"]} == {"duplicate"}
+
+
 def test_many_from_stdin_without_a_word_about_it(desk):
     """Lines on stdin are many cases; the same again starts nothing."""
     lines = "\n".join(json.dumps(refund()) for _ in range(70)).encode()

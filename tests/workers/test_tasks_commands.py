@@ -221,17 +221,18 @@ def test_inputs_21_23_and_24_second_answers(desk):
     """The same action again has the same answer, also after the close; anything else comes too late."""
     task = waiting(desk)
 
-    def answer(*more):
-        return desk.run("tasks", "complete", task, "--as", "sven", "--json", *more)
+    def answer(*more, name=task):
+        return desk.run("tasks", "complete", name, "--as", "sven", "--json", *more)
 
     first = answer(*REFUSE, "--action-id", "one")
     at_once = [answer(*REFUSE, "--action-id", "one"), answer("--set", "verdict=pay", "--action-id", "one")]
     closed(desk, task)
     same, other = answer(*REFUSE, "--action-id", "one"), answer("--set", "verdict=pay", "--action-id", "one")
+    by_case = answer(*REFUSE, "--action-id", "one", name=task.rpartition("/")[0])
     late = desk.run("tasks", "complete", task, "--set", "verdict=pay", "--as", "eve", "--json")
     claim = desk.run("tasks", "claim", task.rpartition("/")[0], "--json")
 
-    assert first.json == same.json == at_once[0].json
+    assert first.json == same.json == by_case.json == at_once[0].json
     assert (other.code, other.error["code"]) == (4, "action_id_reused")
     assert (at_once[1].code, at_once[1].error["code"]) == (4, "action_id_reused")
     assert (late.code, late.error["code"]) == (4, "closed")

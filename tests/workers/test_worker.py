@@ -71,8 +71,9 @@ async def test_a_worker_serves_a_users_own_package(shell, engine, at):
     """A worker serves the package that --module names, and what starts a case leaves its trace in the record."""
     shell.write_loans()
     queue = {"WORKUNITS_QUEUE": "own-package"}
-    worker = shell.spawn("worker", "--unversioned", "--module", "loans.package", **at, **queue)
+    worker = shell.spawn("worker", "--unversioned", "--json", "--module", "loans.package", **at, **queue)
     worker.until("polling namespace=default own-package=cases,automated,ai build=unversioned")
+    worker.until('"own-package": [')
 
     case = start(shell, "L-1", **at, **queue)
     _, record, used = await closed(engine, case)
@@ -141,6 +142,10 @@ def test_input_33_no_or_two_performers(shell, at, performers, why):
     assert why in ended.stderr
     assert "loan.advise (ai) has no performer" in ended.stderr
     assert "Traceback" not in ended.stderr
+    found = json.loads(shell.run("doctor", "--json", WORKUNITS_MODULES="loans.package", **at).stdout)["findings"]
+    said = next(finding["message"] for finding in found if finding["check"] == "performers")
+    assert said.startswith("Steps and performers do not match: ")
+    assert why in said
 
 
 def test_input_28_an_element_is_missing(shell, at):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.console import Exit, Json, emit, fail, note, run, setup
+from workers.console import Exit, Json, announce, emit, fail, note, run, setup
 
 if TYPE_CHECKING:
     from workers.codec_checks import Needs
@@ -83,6 +83,7 @@ def serve(
     *,
     host: Annotated[str, typer.Option(help="Another address than loopback needs a token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = _PORT,
+    json: Json = False,
 ) -> None:
     """Open payloads for Temporal's page and the `temporal` program, until SIGTERM or Ctrl-C."""
     import signal
@@ -111,6 +112,8 @@ def serve(
         signal.signal(number, lambda *_: None)
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
     note(f"Codec server on http://{host}:{port}, for {', '.join(settings.codec_origins)}. Ctrl-C stops it.")
+    if json:
+        announce({"codec": f"http://{host}:{port}", "origins": settings.codec_origins})
     uvicorn.Server(config).run(sockets=[listening])
 
 

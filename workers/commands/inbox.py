@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workers.console import Json, emit, fail, run, setup
+from workers.console import Json, announce, emit, fail, run, setup
 
 PORT = 8080
 
@@ -18,6 +18,7 @@ def inbox(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for a free one.")] = PORT,
     until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
+    json: Json = False,
 ) -> None:
     """Serve the pages and the API by which people complete their steps, until SIGTERM or Ctrl-C."""
     from workers.inbox import serve
@@ -25,7 +26,11 @@ def inbox(
 
     there = setup(ctx)
     set_up_logs()
-    run(serve(there.settings, there.catalog, host=host, port=port, until_stdin_closes=until_stdin_closes))
+    on_up = announce if json else None
+    serving = serve(
+        there.settings, there.catalog, host=host, port=port, until_stdin_closes=until_stdin_closes, on_up=on_up
+    )
+    run(serving)
 
 
 def token(

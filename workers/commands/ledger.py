@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.console import Exit, Json, emit, run, setup
+from workers.console import Exit, Json, announce, emit, run, setup
 
 if TYPE_CHECKING:
     from observability.ledger.reconcile import Reconciliation
@@ -14,14 +14,17 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The durable memory of cases.", no_args_is_help=True)
 
 
-def follow(ctx: typer.Context, *, until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False) -> None:
+def follow(
+    ctx: typer.Context, *, until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False, json: Json = False
+) -> None:
     """Carry every change of every case into the ledger, until SIGTERM or Ctrl-C."""
     from workers.following import follow as run_follower
     from workers.logs import set_up_logs
 
     there = setup(ctx)
     set_up_logs()
-    run(run_follower(there.settings, there.catalog, until_stdin_closes=until_stdin_closes))
+    on_up = announce if json else None
+    run(run_follower(there.settings, there.catalog, until_stdin_closes=until_stdin_closes, on_up=on_up))
 
 
 @app.command()
@@ -104,8 +107,11 @@ def letters(ctx: typer.Context, *, json: Json = False) -> None:
 
 
 @app.command()
-def schema() -> None:
+def schema(*, json: Json = False) -> None:
     """Print what every table and column holds, as Markdown."""
     from observability.ledger.page import schema_page
 
-    typer.echo(schema_page(), nl=False)
+    if json:
+        emit({"markdown": schema_page()})
+    else:
+        typer.echo(schema_page(), nl=False)

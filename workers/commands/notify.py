@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workers.console import Exit, Json, emit, fail, run, setup
+from workers.console import Exit, Json, announce, emit, run, setup
 
 
 def notify(
@@ -21,13 +21,12 @@ def notify(
     if status:
         _show(there.settings.journal_url, json=json)
         return
-    if json:
-        fail("--json goes with --status: the notifier itself writes a log", code="usage", field="json")
     from workers.logs import set_up_logs
     from workers.notifying import notify as run_notifier
 
     set_up_logs()
-    run(run_notifier(there.settings, there.catalog, until_stdin_closes=until_stdin_closes))
+    on_up = announce if json else None
+    run(run_notifier(there.settings, there.catalog, until_stdin_closes=until_stdin_closes, on_up=on_up))
 
 
 def _show(url: str, *, json: bool) -> None:

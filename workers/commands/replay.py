@@ -36,7 +36,7 @@ def replay(
     from_engine: Annotated[bool, typer.Option("--from-engine", help="Replay the engine's cases, open and closed.")] = (
         False
     ),
-    unit: Annotated[str, typer.Option(help="Only this unit's cases of the engine.")] = "",
+    unit: Annotated[str, typer.Option(help="Only this unit's histories.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="At most so many cases of the engine, the newest.")] = 200,
     upgrade: Annotated[
         bool, typer.Option("--upgrade", help="Open cases of older versions get today's code: they must replay, too.")
@@ -55,14 +55,16 @@ def replay(
     if from_engine:
         verdicts = run(_replay_engine(ctx, unit, limit, upgrade=upgrade))
     else:
-        verdicts = _replay_files(ctx, paths or [], upgrade=upgrade)
+        verdicts = _replay_files(ctx, paths or [], unit, upgrade=upgrade)
     _show(verdicts, as_json=json)
 
 
-def _replay_files(ctx: typer.Context, paths: Sequence[Path], *, upgrade: bool) -> list[Verdict]:
+def _replay_files(ctx: typer.Context, paths: Sequence[Path], unit: str, *, upgrade: bool) -> list[Verdict]:
     from workers.histories import UnreadableHistoryError, files_in, load
     from workers.replay import Verdict, replay
 
+    if unit:
+        setup(ctx).catalog.get(unit)
     files = files_in(paths or [STORED] if paths or STORED.is_dir() else [])
     if not files:
         where = ", ".join(map(str, paths or [STORED]))
@@ -73,6 +75,10 @@ def _replay_files(ctx: typer.Context, paths: Sequence[Path], *, upgrade: bool) -
             histories.append(load(file))
         except UnreadableHistoryError as error:
             unreadable.append(Verdict(str(file), status="unreadable", remedy=str(error)))
+    if unit:
+        histories = [history for history in histories if history.unit == unit]
+        if not (histories or unreadable):
+            fail(f"none of these histories is of {unit}", code="nothing_found", field="unit")
     return [*unreadable, *run(replay(histories, setup(ctx).catalog, upgrade=upgrade))]
 
 
@@ -114,7 +120,7 @@ def _show(verdicts: Sequence[Verdict], *, as_json: bool) -> None:
         for verdict in verdicts:
             _print(verdict)
         summary = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in counts.items())
-        typer.echo(f"{len(verdicts)} histories: {summary}")
+        typer.echo(f"{len(verdicts)} {'history' if len(verdicts) == 1 else 'histories'}: {summary}")
     if counts["breaks"]:
         raise typer.Exit(Exit.FINDING)
     if counts["unreadable"] or counts["unknown_unit"]:

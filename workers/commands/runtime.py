@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workers.console import Exit, Json, Setup, emit, run, setup
+from workers.console import Exit, Json, Setup, announce, emit, run, setup
 
 Modules = Annotated[
     list[str] | None, typer.Option("--module", help="A module with a PACKAGE of your own; may be repeated.")
@@ -19,6 +19,7 @@ def up(
     seed: Annotated[bool, typer.Option("--seed", help="Start the demo cases, once.")] = False,
     no_ui: Annotated[bool, typer.Option("--no-ui", help="Without Temporal's page.")] = False,
     module: Modules = None,
+    json: Json = False,
 ) -> None:
     """Run everything on an engine of its own, until Ctrl-C."""
     from workers.logs import set_up_logs
@@ -28,7 +29,8 @@ def up(
     set_up_logs()
     arguments = ["--config", str(there.config)] if there.config else []
     arguments += [part for name in there.modules for part in ("--module", name)]
-    run(run_up(there.settings, there.catalog, arguments=arguments, seed=seed, ui=not no_ui))
+    on_up = announce if json else None
+    run(run_up(there.settings, there.catalog, arguments=arguments, seed=seed, ui=not no_ui, on_up=on_up))
 
 
 def worker(
@@ -40,6 +42,7 @@ def worker(
     unversioned: Annotated[bool, typer.Option("--unversioned", help="Without Worker Versioning.")] = False,
     module: Modules = None,
     until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
+    json: Json = False,
 ) -> None:
     """Serve cases and machine steps, until SIGTERM or Ctrl-C."""
     from workers.logs import set_up_logs
@@ -49,7 +52,8 @@ def worker(
     set_up_logs()
     settings = there.settings.changed(queue=queue, build_id=build_id)
     names = tuple(name.strip() for name in executors.split(",") if name.strip())
-    job = Job(names, versioned=not unversioned, until_stdin_closes=until_stdin_closes)
+    on_up = announce if json else None
+    job = Job(names, versioned=not unversioned, until_stdin_closes=until_stdin_closes, on_up=on_up)
     run(serve(settings, there.catalog, job))
 
 

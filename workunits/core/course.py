@@ -6,7 +6,6 @@ Not part of the unit's class: the SDK inspects every attribute of a workflow cla
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -26,6 +25,7 @@ from .incidents import close_incidents
 from .last_attempt import perform_or_wait
 from .machine import Machines, Said
 from .opening import open_record
+from .pace import until_next_task
 from .pinning import Calendars
 from .publishing import attributes, publish
 from .record import (
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
 
 MESSAGES_PER_RUN = 1500
 """Below the server's 2,000 updates a run."""
-_NEXT_TASK = 0.001
-"""Seconds of a timer whose only purpose is that the rest is done in another workflow task."""
 
 
 class Course:
@@ -186,7 +184,7 @@ class Course:
             if clock.done():
                 clock.result()  # a bug in the clock must not vanish with its task
             if self.desk.unheard:
-                await self._until_next_task(work)
+                await until_next_task(work)
                 if not work.done():
                     self.desk.hear_more()
                 continue
@@ -351,21 +349,18 @@ class Course:
 
         The SDK lets all messages of a task be judged before it says that the case is to be cancelled.
         """
-        if not workflow.patched("a cancel is heard before the next run"):
-            return
-        hearing = asyncio.create_task(self._until_next_task(work))
-        while not hearing.done():
-            await workflow.wait_condition(lambda: hearing.done() or self.desk.changed)
+        if workflow.patched("a cancel is heard before the next run"):
+            shown = asyncio.create_task(self._show_changes(work))
+            await until_next_task(work)
+            shown.cancel()
+
+    async def _show_changes(self, work: asyncio.Task[Any]) -> None:
+        """Publish what messages change meanwhile: whoever was answered reads it on the case."""
+        while not work.done():
+            await workflow.wait_condition(lambda: self.desk.changed or work.done())
             await workflow.wait_condition(lambda: True)
-            # Whoever was answered meanwhile sees at once what they did.
             if self.desk.changed and not work.done():
                 self._publish()
-
-    @staticmethod
-    async def _until_next_task(work: asyncio.Task[Any]) -> None:
-        """Wait for the next workflow task, but not with the close: a decision that ends the case ends it at once."""
-        with suppress(TimeoutError):
-            await workflow.wait_condition(work.done, timeout=_NEXT_TASK)
 
     def _continue(self) -> NoReturn:
         assert self._case is not None  # noqa: S101 - a case without input closed before its first step

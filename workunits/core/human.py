@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
+from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
@@ -204,6 +205,8 @@ class Desk:
         self.record.ignored_count += 1
         if len(self.record.ignored) < IGNORED_KEPT:
             self.record.ignored.append(Ignored(at=self.record.offset(self._now()), code=code, why=why[:200]))
+            # Its sender has no other answer than what the case shows.
+            self.changed = self.changed or workflow.patched("what is ignored is shown")
 
     def _accept(self, name: str, args: Sequence[RawValue]) -> tuple[Action, str, Any]:
         """Judge one message and change nothing; the action, its hash, and its body as a model."""
