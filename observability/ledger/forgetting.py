@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -27,6 +27,8 @@ NAMED: Mapping[str, tuple[str, ...]] = {
     "actions": ("actor", "acting_for"),
 }
 """Where the rows of a case name people."""
+LISTED: Mapping[str, tuple[str, ...]] = {"tasks": ("excluded",)}
+"""Where they name several in one column."""
 _TOLD = ("why", "cancelled_by")
 """Where a case's row holds what people wrote."""
 
@@ -64,17 +66,27 @@ class Forgetting:
             return
         since = self.since("case", rows.case["case_id"])
         outsiders = {row["performer"] for row in rows.steps if row["external"]} if since else set()
-        changed = False
-        for table, names in NAMED.items():
-            for row in getattr(rows, table):
-                for name in names:
-                    if row[name] and (row[name] in outsiders or self.since("subject", row[name])):
-                        row[name] = self.alias(row[name])
-                        changed = True
-        if since or changed:
+        changed = [self._rename(row, NAMED[table], outsiders) for table in NAMED for row in getattr(rows, table)]
+        changed += [self._relist(row, LISTED[table], outsiders) for table in LISTED for row in getattr(rows, table)]
+        if since or any(changed):
             self._strip(rows.case, told=since is not None)
         if since:
             rows.case["forgotten_at"] = since
+
+    def _rename(self, row: Row, names: Sequence[str], more: Container[str | None]) -> bool:
+        changed = False
+        for name in names:
+            if row[name] and (row[name] in more or self.since("subject", row[name])):
+                row[name], changed = self.alias(row[name]), True
+        return changed
+
+    def _relist(self, row: Row, names: Sequence[str], more: Container[str | None]) -> bool:
+        changed = False
+        for name in names:
+            kept = [self.alias(one) if one in more or self.since("subject", one) else one for one in row[name]]
+            changed |= kept != row[name]
+            row[name] = kept
+        return changed
 
     def _strip(self, case: Row, *, told: bool) -> None:
         """The record repeats what the rows say; it goes whole, since the rows hold every figure."""

@@ -75,7 +75,7 @@ class Ledger:
 
     def __str__(self) -> str:
         """The URL, without its password."""
-        return self.url.render_as_string(hide_password=True)
+        return self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -111,13 +111,13 @@ class Ledger:
             SchemaError: it is older or newer; says what to do.
             LedgerUnavailableError.
         """
-        head = migrations.head()
-        with self.read() as connection:
-            there = migrations.revision(connection)
-            if there == head:
-                return
-            known = there is None or there in migrations.known()
-        if known:
+        head, there = migrations.head(), None
+        if self._is_there():
+            with self.read() as connection:
+                there = migrations.revision(connection)
+                if there == head:
+                    return
+        if there is None or there in migrations.known():
             older = f"is at revision {there}, this program needs {head}" if there else "has no tables yet"
             raise SchemaError(f"the ledger {self} {older}: workunits ledger migrate")
         raise SchemaError(
@@ -131,6 +131,8 @@ class Ledger:
             SchemaError: it is newer.
             LedgerUnavailableError.
         """
+        if self.sqlite:
+            self._make_file()
         with self.write() as connection:
             before = migrations.revision(connection)
             if before is not None and before not in migrations.known():
@@ -157,11 +159,16 @@ class Ledger:
             engine = create_engine(self.url, pool_pre_ping=True, connect_args=patience, **_JSON)
             event.listen(engine, "connect", _prepare_postgresql)
             return engine
-        self._make_file()
+        if not self._is_there():
+            raise LedgerUnavailableError(f"the ledger {self}: there is no such file; make it: workunits ledger migrate")
         engine = create_engine(self.url, connect_args={"timeout": PATIENCE}, **_JSON)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
+
+    def _is_there(self) -> bool:
+        """Whether there is a file; SQLite would make one for whoever only asks, and it would stop the next worker."""
+        return not self.sqlite or os.path.exists(self.url.database or "")  # noqa: PTH110 - False also for what may not be seen
 
     def _make_file(self) -> None:
         """Make the file so that only its owner can read it."""

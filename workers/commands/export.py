@@ -115,8 +115,8 @@ def export(
 
 def _write(job: Job, ledger: Ledger, wanted: Wanted) -> int:
     """Write the export; gives the number of its cases."""
-    from observability.export.output import OutputExistsError, opened
     from observability.export.reading import read
+    from observability.output import OutputExistsError, opened
 
     parts, as_bytes = _writer(job)
     files = read(ledger, wanted, parts, with_input=job.form == Format.JSONL, keys=job.keys)
