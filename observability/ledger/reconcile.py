@@ -20,6 +20,7 @@ from observability.ledger.rows import CaseRows, rows_of
 from observability.ledger.seeing import is_keepable, see
 from observability.ledger.store import Ledger
 from observability.ledger.tables import cases, tasks
+from observability.ledger.vanishing import mark_vanished
 from workunits.cases import UnreadableError, is_unknown
 from workunits.registry import Catalog
 
@@ -29,6 +30,7 @@ _SETTLE = 3.0
 _OF_THE_LEDGER = {"written_at", "first_close", "first_closed_at", "forgotten_at", "definition", "cost", "currency"}
 """Columns that do not follow from what the engine says."""
 _ERASABLE = {"record", "why", "cancelled_by"}
+_GONE = "not in the engine"
 _GROWING = {"cycle_us", "lead_us"}
 """With every part of the elapsed time, these move while a case is open."""
 
@@ -57,6 +59,9 @@ class Reconciliation:
     outlived: int = 0
     """Closed cases that the engine has forgotten and the ledger keeps."""
     repaired: int = 0
+    """Cases written again, or ended as vanished."""
+    tried: bool = False
+    """A repair was asked for: what it left cannot be written."""
 
 
 class Reconciler:
@@ -97,7 +102,7 @@ class Reconciler:
             await self._look_again(list(doubtful), found)
         await self._extra(latest, found)
         if repair and found.differences:
-            found.repaired = await self._repair(found.differences)
+            found.repaired, found.tried = await self._repair(found.differences), True
         return found
 
     async def _compare(self, page: Sequence[WorkflowExecution], found: Reconciliation) -> dict[str, WorkflowExecution]:
@@ -147,11 +152,14 @@ class Reconciler:
             if not is_open:
                 found.outlived += 1
             elif await self._described(case) is None:
-                found.differences.append(Difference(case, "not in the engine"))
+                found.differences.append(Difference(case, _GONE))
 
     async def _repair(self, differences: Sequence[Difference]) -> int:
-        executions = [e for e in [await self._described(one.case) for one in differences] if e]
-        return (await self._intake.take(executions, again=True)).written
+        described = {one.case: await self._described(one.case) for one in differences}
+        gone = [one.case for one in differences if one.what == _GONE and described[one.case] is None]
+        await asyncio.to_thread(self._vanish, gone)
+        taken = await self._intake.take([execution for execution in described.values() if execution], again=True)
+        return taken.written + len(gone)
 
     async def _described(self, case: str) -> WorkflowExecution | None:
         try:
@@ -176,6 +184,10 @@ class Reconciler:
             for row in connection.execute(open_tasks.where(tasks.c.case_id.in_(ids), tasks.c.open)):
                 there[row.case_id].setdefault("open_tasks", set()).add((row.task_id, row.state, row.revision))
         return there
+
+    def _vanish(self, gone: Sequence[str]) -> None:
+        with self._ledger.write() as connection:
+            mark_vanished(connection, gone, datetime.now(UTC))
 
     def _all(self) -> list[tuple[str, bool]]:
         with self._ledger.read() as connection:

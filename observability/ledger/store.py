@@ -124,8 +124,11 @@ class Ledger:
             f"the ledger {self} is at revision {there}, which is newer than this program: upgrade the program"
         )
 
-    def migrate(self) -> tuple[str | None, str]:
+    def migrate(self, to: str = "head") -> tuple[str | None, str]:
         """Bring the schema up to this program's; gives the revisions before and after.
+
+        Args:
+            to: An older revision, for tests of what comes after it.
 
         Raises:
             SchemaError: it is newer.
@@ -137,8 +140,8 @@ class Ledger:
             before = migrations.revision(connection)
             if before is not None and before not in migrations.known():
                 raise SchemaError(f"the ledger {self} is at revision {before}, newer than this program: upgrade it")
-            migrations.upgrade(connection)
-        return before, migrations.head()
+            migrations.upgrade(connection, to)
+        return before, migrations.head() if to == "head" else to
 
     def close(self) -> None:
         """Let go of all connections."""

@@ -86,6 +86,7 @@ def export(
     """Write cases and what happened in them as XES, CSV or JSON lines."""
     from observability.export.hiding import Hiding
     from observability.export.reading import Wanted
+    from observability.ledger.pruning import units_of
     from observability.ledger.store import Ledger
     from workers.key_file import ring
 
@@ -103,6 +104,8 @@ def export(
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     ledger = Ledger(setup(ctx).settings.ledger_url)
     ledger.check()
+    if unit and unit not in units_of(ledger):
+        setup(ctx).catalog.get(unit)  # names near ones
     try:
         written = _write(job, ledger, wanted)
     except BrokenPipeError:
