@@ -13,6 +13,7 @@ from sqlalchemy import select
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
+from observability.ledger.auditing import note_audit
 from observability.ledger.ending import UNKNOWN
 from observability.ledger.intake import Intake
 from observability.ledger.pruning import pruned
@@ -73,12 +74,15 @@ class Reconciler:
         self._ledger = ledger
         self._intake = Intake(client, ledger, catalog)
 
-    async def reconcile(self, *, repair: bool = False, settle: float = _SETTLE) -> Reconciliation:
+    async def reconcile(
+        self, *, repair: bool = False, settle: float = _SETTLE, actor: str = "reconcile"
+    ) -> Reconciliation:
         """Compare every case.
 
         Args:
             repair: Write again what differs.
             settle: Seconds after which a difference is looked at once more.
+            actor: Who asks for a repair, for the audit.
 
         Raises:
             LedgerUnavailableError, RPCError.
@@ -102,7 +106,7 @@ class Reconciler:
             await self._look_again(list(doubtful), found)
         await self._extra(latest, found)
         if repair and found.differences:
-            found.repaired, found.tried = await self._repair(found.differences), True
+            found.repaired, found.tried = await self._repair(found.differences, actor), True
         return found
 
     async def _compare(self, page: Sequence[WorkflowExecution], found: Reconciliation) -> dict[str, WorkflowExecution]:
@@ -154,11 +158,12 @@ class Reconciler:
             elif await self._described(case) is None:
                 found.differences.append(Difference(case, _GONE))
 
-    async def _repair(self, differences: Sequence[Difference]) -> int:
+    async def _repair(self, differences: Sequence[Difference], actor: str) -> int:
         described = {one.case: await self._described(one.case) for one in differences}
         gone = [one.case for one in differences if one.what == _GONE and described[one.case] is None]
         await asyncio.to_thread(self._vanish, gone)
         taken = await self._intake.take([execution for execution in described.values() if execution], again=True)
+        await asyncio.to_thread(self._note_repair, actor, len(differences), taken.written + len(gone))
         return taken.written + len(gone)
 
     async def _described(self, case: str) -> WorkflowExecution | None:
@@ -188,6 +193,10 @@ class Reconciler:
     def _vanish(self, gone: Sequence[str]) -> None:
         with self._ledger.write() as connection:
             mark_vanished(connection, gone, datetime.now(UTC))
+
+    def _note_repair(self, actor: str, differences: int, repaired: int) -> None:
+        with self._ledger.write() as connection:
+            note_audit(connection, actor, "repair", datetime.now(UTC), differences=differences, cases=repaired)
 
     def _all(self) -> list[tuple[str, bool]]:
         with self._ledger.read() as connection:

@@ -15,7 +15,7 @@ from temporalio.client import WorkflowExecutionStatus
 import workunits.core.course
 from observability.ledger import follower as following
 from observability.ledger.follower import Follower
-from observability.ledger.keeping import corrections
+from observability.ledger.keeping import audit, corrections
 from observability.ledger.reconcile import Reconciler
 from observability.ledger.store import SchemaError
 from observability.ledger.tables import cases, clocks, exceptions, steps, tasks
@@ -219,7 +219,9 @@ async def test_reconcile_finds_what_was_changed_by_hand_and_repairs_it(bench, le
         for table in (steps, tasks, clocks, exceptions):
             connection.execute(table.delete().where(table.c.case_id == lost))
         connection.execute(cases.delete().where(cases.c.case_id == lost))
-    found = await reconciler.reconcile(settle=0, repair=True)
+    found = await reconciler.reconcile(settle=0, repair=True, actor="ops")
+    with ledger.read() as connection:
+        told = connection.execute(select(audit.c.actor, audit.c.detail).where(audit.c.what == "repair")).all()
     after = await reconciler.reconcile(settle=0)
 
     assert clean.differences == []
@@ -228,6 +230,7 @@ async def test_reconcile_finds_what_was_changed_by_hand_and_repairs_it(bench, le
         (d.case, d.what, d.columns) for d in found.differences
     }
     assert found.repaired == 2
+    assert [tuple(row) for row in told] == [("ops", {"differences": 2, "cases": 2})]
     assert after.differences == []
 
 
