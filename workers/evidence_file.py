@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from observability.ledger.evidence import NoSuchCaseError, Told
+from observability.ledger.evidence import Told
 from workunits.core.errors import BadInput
 
 NEEDED = ("case", "measure", "value", "source")
+_KNOWN = (*NEEDED, "occurred_at")
 _WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 
 
@@ -25,37 +27,50 @@ class Bad:
     message: str
     field: str = ""
 
-    @staticmethod
-    def explains(error: Exception) -> bool:
-        """Whether an error is the line's own fault; others, such as a database that is down, end the run."""
-        return isinstance(error, BadInput | NoSuchCaseError)
-
     @classmethod
     def of(cls, line: int, error: Exception) -> Bad:
         """Name the line."""
-        return cls(line, str(getattr(error, "code", "unknown_case")), str(error), str(getattr(error, "field", "")))
+        return cls(
+            line, str(getattr(error, "code", "") or "unknown_unit"), str(error), str(getattr(error, "field", ""))
+        )
 
 
-def read_evidence(path: Path) -> Iterator[tuple[int, Told | Bad]]:
-    """Read a CSV file line by line.
+def read_evidence(path: Path) -> list[tuple[int, Told | Bad]]:
+    """Read a CSV file to its end, so that nothing is kept of one that breaks off.
+
+    Returns:
+        Each line's number in the file, and what it tells.
 
     Raises:
-        BadInput: it lacks a column, or is not UTF-8 text.
+        BadInput: it lacks a column or has one too many, or is not UTF-8 text.
         OSError: it cannot be read.
     """
+    found: list[tuple[int, Told | Bad]] = []
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:
-            reader = csv.DictReader(file)
-            missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
-            if missing:
-                raise BadInput(f"the first line names no column {missing[0]}; needed are {', '.join(NEEDED)}")
+            reader = csv.DictReader(file, strict=True)
+            _check_columns([name.strip() for name in reader.fieldnames or ()])
+            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
             for row in reader:
                 try:
-                    yield reader.line_num, told_of(row)
+                    found.append((reader.line_num, told_of(row)))
                 except BadInput as error:
-                    yield reader.line_num, Bad.of(reader.line_num, error)
+                    found.append((reader.line_num, Bad.of(reader.line_num, error)))
         except (UnicodeDecodeError, csv.Error) as error:
-            raise BadInput(f"{path} is no CSV file in UTF-8: {type(error).__name__}", field="csv") from None
+            raise BadInput(f"{path} is no CSV file in UTF-8: {error}", field="--csv") from None
+    return found
+
+
+def _check_columns(names: list[str]) -> None:
+    missing = [name for name in NEEDED if name not in names]
+    if missing:
+        why = f"the first line names no column {missing[0]}; needed are {', '.join(NEEDED)}, separated by commas"
+        raise BadInput(why, field="--csv")
+    strange = [name for name in names if name not in _KNOWN]
+    if strange:  # a misspelt occurred_at would date all evidence today
+        near = difflib.get_close_matches(strange[0], _KNOWN, n=1)
+        remedy = f"did you mean {near[0]}?" if near else "take it out"
+        raise BadInput(f"column {names.index(strange[0]) + 1} is none of {', '.join(_KNOWN)}; {remedy}", field="--csv")
 
 
 def told_of(fields: Mapping[str, str | None]) -> Told:
@@ -64,10 +79,12 @@ def told_of(fields: Mapping[str, str | None]) -> Told:
     Raises:
         BadInput: names the field.
     """
-    given = {name: (fields.get(name) or "").strip() for name in (*NEEDED, "occurred_at")}
-    for name in NEEDED:
-        if not given[name]:
+    given = {name: " ".join((fields.get(name) or "").split()) for name in _KNOWN}
+    for name, text in given.items():
+        if name in NEEDED and not text:
             raise BadInput("is missing", field=name)
+        if not text.isprintable():
+            raise BadInput("should have no control characters", field=name)
     return Told(given["case"], given["measure"], _number(given["value"]), given["source"], _time(given["occurred_at"]))
 
 

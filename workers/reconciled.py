@@ -44,8 +44,10 @@ def render(found: Reconciliation) -> str:
     outlived = f"; {found.outlived} closed case(s) are in the ledger only" if found.outlived else ""
     if not found.differences:
         lines.append(f"The ledger says of {found.engine.total()} case(s) what the engine says{outlived}.")
-    elif found.repaired:
-        lines.append(f"{len(found.differences)} difference(s), {found.repaired} case(s) written again{outlived}.")
+    elif found.tried:
+        left = len(found.differences) - found.repaired
+        why = f"; {left} cannot be, workunits ledger letters says why" if left else ""
+        lines.append(f"{len(found.differences)} difference(s), {found.repaired} case(s) mended{why}{outlived}.")
     else:
         lines.append(
             f"{len(found.differences)} difference(s){outlived}; mend them: workunits ledger reconcile --repair"

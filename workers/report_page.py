@@ -34,8 +34,8 @@ def _lines(report: Report, baseline: Mapping[str, Any], named: str) -> Iterator[
     window += f" until {moment(asked.until)}" if asked.until else ""
     version = f", version {asked.version}" if asked.version else ""
     yield f"{asked.unit}{version}: cases closed{window or ' at any time'}"
-    as_of = f" as of {moment(asked.as_of)}" if asked.as_of else ""
-    yield f"n = {figures.n}{as_of}; beside them {report.open.n} open, {report.open.past_due} of them past due"
+    as_of = moment(asked.as_of or report.made_at)
+    yield f"n = {figures.n} as of {as_of}; beside them {report.open.n} open, {report.open.past_due} of them past due"
     yield f"metric definitions {report.metrics}" + (f"; baseline {plain(named)}" if named else "; no baseline")
     if not figures.n:
         return
@@ -43,13 +43,16 @@ def _lines(report: Report, baseline: Mapping[str, Any], named: str) -> Iterator[
     yield f"{'':{_NAME}}{'n':>{_N}}  {'median':<{_CELL}}{'p85':<{_CELL}}{'p95':<{_CELL}}{'baseline median':<{_CELL}}"
     yield _spread("cycle time", figures.cycle, baseline.get("cycle_time_us"))
     yield _spread("lead time", figures.lead, None)
-    yield _spread("queue", figures.queue, baseline.get("queue_us"))
+    yield _spread("queue, of a case", figures.queue, None)
+    yield _spread("queue, of a task", figures.task_queue, baseline.get("queue_us"))
     yield _spread("touch, people", figures.touch_human, baseline.get("touch_human_us"))
     if figures.touch_human_unmeasured:
         yield f"  {figures.touch_human_unmeasured} case(s) left out: nobody said when work began"
     yield _spread("touch, machines", figures.touch_machine, baseline.get("touch_machine_us"))
     yield _spread("external wait", figures.external_wait, baseline.get("external_wait_us"))
     yield _shares("flow efficiency", figures.flow_efficiency, baseline.get("flow_efficiency"))
+    if baseline:
+        yield "  The baseline's queue is of a piece of work; its touch, flow efficiency of cases with work in the log"
     yield ""
     yield f"{'':{_NAME}}{'n':>{_N}}  {'share':<{_CELL}}{'interval of 95 %':<{_CELL + 4}}{'baseline':<{_CELL}}"
     yield from _rates(figures, baseline)

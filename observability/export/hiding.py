@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from observability.export.reading import CaseFile, Row
-from observability.ledger.forgetting import CLOCK_TOLD, NAMED
+from observability.ledger.forgetting import CLOCK_TOLD, LISTED, NAMED
 from workunits.core.personal import personal_fields, without_personal
 from workunits.core.unit import WorkUnit
 
@@ -49,6 +49,7 @@ class Hiding:
 
     def _hidden(self, part: str, row: Row) -> Row:
         named: dict[str, Any] = {name: self._alias(row[name]) for name in NAMES.get(part, ())}
+        named |= {name: [self._alias(one) for one in row[name]] for name in LISTED.get(part, ())}
         return row | named | dict.fromkeys(WRITTEN.get(part, ()))
 
     def _alias(self, name: str | None) -> str | None:

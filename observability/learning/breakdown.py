@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal
 
 from sqlalchemy import Connection, select
 
 from observability.learning.estimates import Rate, Spread, rate, spread
 from observability.learning.report import Figures, figures_of
-from observability.learning.selection import Asked, closed_cases, conditions
+from observability.learning.selection import Asked, Open, closed_cases, conditions, open_cases, task_queues
 from observability.ledger.store import Ledger
 from observability.ledger.tables import cases, steps
 
@@ -58,11 +59,15 @@ def break_down(ledger: Ledger, asked: Asked, by: By) -> Mapping[str, Performed] 
 
 def _by_segment(connection: Connection, asked: Asked) -> Mapping[str, Figures]:
     closed = closed_cases(connection, asked)
-    names = sorted({segment or NO_SEGMENT for segment in closed["segment"].tolist()})
-    return {
-        name: figures_of(connection, asked, closed.where(closed["segment"] == (None if name == NO_SEGMENT else name)))
-        for name in names
-    }
+    still_open, waits = open_cases(connection, asked, datetime.now(UTC)), task_queues(connection, asked)
+    found = {}
+    for segment in sorted(set(closed["segment"].tolist()), key=lambda name: name or ""):
+        late = still_open.get(segment, Open()).past_due
+        chosen = closed.where(closed["segment"] == segment)
+        found[segment or NO_SEGMENT] = figures_of(
+            connection, asked, chosen, past_due=late, waits=waits.get(segment, ())
+        )
+    return found
 
 
 def _by_step(connection: Connection, asked: Asked, by: By) -> Mapping[str, Performed]:

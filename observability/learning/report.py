@@ -6,15 +6,16 @@ A figure that the cases cannot say is absent (None), never zero. Open cases are 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 
 import numpy as np
 from sqlalchemy import Connection, select
 
 from observability.learning.estimates import Rate, Spread, rate, spread
-from observability.learning.selection import PART_SPANS, Asked, Closed, Open, closed_cases, open_cases
+from observability.learning.selection import PART_SPANS, Asked, Closed, Open, closed_cases, open_cases, task_queues
 from observability.ledger.keeping import evidence
 from observability.ledger.store import Ledger
 from observability.ledger.tables import cases, exceptions
@@ -46,6 +47,9 @@ class Figures:
     parts: Mapping[str, float]
     """Mean time of a case in each part; they add up to the mean cycle time."""
     queue: Spread | None
+    """Time of a case in which it only waited to be worked on, by people or machines."""
+    task_queue: Spread | None
+    """Of each task of people: ready until somebody took it."""
     touch_human: Spread | None
     """Of cases whose people's work was measured; None when it was of none."""
     touch_human_unmeasured: int
@@ -91,12 +95,15 @@ def report(ledger: Ledger, asked: Asked) -> Report:
     """
     now = datetime.now(UTC)
     with ledger.read() as connection:
-        closed, still_open = closed_cases(connection, asked), open_cases(connection, asked, now)
-        made = figures_of(connection, asked, closed, past_due=still_open.past_due)
+        closed, still_open = closed_cases(connection, asked), sum(open_cases(connection, asked, now).values(), Open())
+        waits = list(chain.from_iterable(task_queues(connection, asked).values()))
+        made = figures_of(connection, asked, closed, past_due=still_open.past_due, waits=waits)
     return Report(asked, now, made, still_open)
 
 
-def figures_of(connection: Connection, asked: Asked, closed: Closed, *, past_due: int = 0) -> Figures:
+def figures_of(
+    connection: Connection, asked: Asked, closed: Closed, *, past_due: int = 0, waits: Sequence[int] = ()
+) -> Figures:
     """The figures of some closed cases.
 
     Args:
@@ -104,6 +111,7 @@ def figures_of(connection: Connection, asked: Asked, closed: Closed, *, past_due
         asked: The unit and the time as of which evidence counts.
         closed: The cases.
         past_due: Open cases that are late: they count as breached.
+        waits: The queue of each task of people.
     """
     n = len(closed)
     achieved = np.isin(closed["close"], ACHIEVED)
@@ -117,6 +125,7 @@ def figures_of(connection: Connection, asked: Asked, closed: Closed, *, past_due
         lead=spread(closed["lead_us"]),
         parts={part: float(closed[span].mean()) for part, span in zip(PARTS, PART_SPANS, strict=True)} if n else {},
         queue=spread(closed["queue_us"]),
+        task_queue=spread(waits),
         touch_human=spread(closed["human_effort_us"][measured]),
         touch_human_unmeasured=int((~measured).sum()),
         touch_machine=spread(closed["machine_effort_us"]),
@@ -181,7 +190,7 @@ def _quality(connection: Connection, asked: Asked, closed: Closed) -> Mapping[st
     if asked.as_of:
         told = told.where(evidence.c.recorded_at <= asked.as_of)
     ours = set(closed["case_id"].tolist())
-    for row in connection.execute(told.order_by(evidence.c.occurred_at)):
+    for row in connection.execute(told.order_by(evidence.c.occurred_at, evidence.c.recorded_at)):
         if row.case_id in ours:
             values.setdefault(row.measure, {})[row.case_id] = row.value
     return {name: (float(np.mean(list(found.values()))), len(found)) for name, found in sorted(values.items())}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,12 +13,14 @@ from observability.learning import charts
 from observability.learning.report import Report
 from observability.learning.selection import closed_cases
 from observability.ledger.store import Ledger
+from observability.output import opened
 from workunits.core.unit import WorkUnit
 
 _SPREADS = (
     ("cycle", "Cycle time", "cycle_time_us"),
     ("lead", "Lead time", ""),
-    ("queue", "Queue", "queue_us"),
+    ("queue", "Queue, of a case", ""),
+    ("task_queue", "Queue, of a task", "queue_us"),
     ("touch_human", "Touch, people", "touch_human_us"),
     ("touch_machine", "Touch, machines", "touch_machine_us"),
     ("external_wait", "External wait", "external_wait_us"),
@@ -31,12 +32,18 @@ _RATES = (
     ("first_pass_yield", "First-pass yield", "first_pass_yield"),
     ("straight_through", "Straight through", "straight_through"),
     ("rework_rate", "Rework", "rework"),
-    ("exception_rate", "Exceptions", ""),
+    ("exception_rate", "Exceptions", "exceptions.any"),
 )
 
 
 def write_page(
-    path: Path, report: Report, unit: type[WorkUnit], baseline: Mapping[str, Any] | None, ledger: Ledger
+    path: Path,
+    report: Report,
+    unit: type[WorkUnit],
+    baseline: Mapping[str, Any] | None,
+    ledger: Ledger,
+    *,
+    replace: bool = False,
 ) -> None:
     """Write the page; it is there whole, or not at all.
 
@@ -46,9 +53,10 @@ def write_page(
         unit: For its four elements.
         baseline: The baseline's figures, where there is one.
         ledger: For the charts.
+        replace: Whether a file that is there is replaced.
 
     Raises:
-        LedgerUnavailableError, OSError.
+        OutputExistsError, LedgerUnavailableError, OSError: nothing was written.
     """
     with ledger.read() as connection:
         closed = closed_cases(connection, report.asked)
@@ -59,6 +67,7 @@ def write_page(
             "Where the time goes": charts.where_time_goes(report.figures.parts),
             "Week by week": charts.trend(closed),
         }
+    known = {**baseline, "exceptions.any": (baseline.get("exceptions") or {}).get("any")} if baseline else {}
     text = (
         _environment()
         .get_template("report.html.j2")
@@ -66,15 +75,14 @@ def write_page(
             report=report,
             unit=unit,
             figures=report.figures,
-            baseline=baseline or {},
+            baseline=known,
             charts=drawn,
             spreads=_SPREADS,
             rates=_RATES,
         )
     )
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".", delete=False) as file:
-        file.write(text)
-    Path(file.name).replace(path)
+    with opened(path, replace=replace) as file:
+        file.write(text.encode())
 
 
 def _environment() -> Environment:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from observability.ledger.keeping import corrections
-from observability.ledger.tables import cases
+from observability.ledger.tables import cases, steps
 from workunits.core.parts import PARTS
 
 SPANS = ("cycle_us", "lead_us", "human_effort_us", "machine_effort_us", "active_us", "external_us", "rework_effort_us")
@@ -73,9 +73,14 @@ class Closed:
 class Open:
     """Open cases of the unit, which no figure of closed ones may hide."""
 
-    n: int
-    past_due: int
-    oldest: datetime | None
+    n: int = 0
+    past_due: int = 0
+    oldest: datetime | None = None
+
+    def __add__(self, other: Open) -> Open:
+        """Both together."""
+        begun = [at for at in (self.oldest, other.oldest) if at is not None]
+        return Open(self.n + other.n, self.past_due + other.past_due, min(begun, default=None))
 
 
 def closed_cases(connection: Connection, asked: Asked) -> Closed:
@@ -100,14 +105,28 @@ def _as_columns(rows: Sequence[Row[Any]]) -> Mapping[str, NDArray[Any]]:
     }
 
 
-def open_cases(connection: Connection, asked: Asked, now: datetime) -> Open:
-    """Count the open ones."""
+def open_cases(connection: Connection, asked: Asked, now: datetime) -> Mapping[str | None, Open]:
+    """Count the open ones of each segment; late ones are those that were due in the window, and before now."""
+    late = func.count().filter(cases.c.due_at < min(now, asked.until or now))
+    counted = select(cases.c.segment, func.count(), late, func.min(cases.c.started_at))
     same = [cases.c.unit == asked.unit, cases.c.close.is_(None)]
     if asked.version:
         same.append(cases.c.version == asked.version)
-    n, oldest = connection.execute(select(func.count(), func.min(cases.c.started_at)).where(*same)).one()
-    late = connection.execute(select(func.count()).where(*same, cases.c.due_at < now)).scalar_one()
-    return Open(n, late, oldest)
+    return {row[0]: Open(*row[1:]) for row in connection.execute(counted.where(*same).group_by(cases.c.segment))}
+
+
+def task_queues(connection: Connection, asked: Asked) -> Mapping[str | None, Sequence[int]]:
+    """How long people's tasks were ready before somebody took them, by the segment of their cases."""
+    wanted = (
+        select(cases.c.segment, steps.c.queue_us)
+        .join(cases, cases.c.case_id == steps.c.case_id)
+        .where(*conditions(asked), cases.c.close.is_not(None))
+        .where(steps.c.kind == "human", ~steps.c.external, steps.c.queue_us.is_not(None))
+    )
+    found: dict[str | None, list[int]] = {}
+    for segment, queue in connection.execute(wanted):
+        found.setdefault(segment, []).append(queue)
+    return found
 
 
 def conditions(asked: Asked) -> list[ColumnElement[bool]]:

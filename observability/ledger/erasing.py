@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, or_, select, update
+from sqlalchemy import Connection, Table, Text, cast, delete, or_, select, update
 
 from observability.ledger.auditing import note_audit
-from observability.ledger.forgetting import CLOCK_TOLD, NAMED, Forgetting, Kind, remember_to_forget, take_over
+from observability.ledger.forgetting import CLOCK_TOLD, LISTED, NAMED, Forgetting, Kind, remember_to_forget, take_over
 from observability.ledger.keeping import corrections, dead_letters, evidence, forgotten, inputs
 from observability.ledger.store import Ledger
 from observability.ledger.tables import actions, cases, clock_entries, incidents, steps, tasks
+from observability.output import opened
 from workunits.core.errors import BadInput
 from workunits.core.sealed import SEALED
 
@@ -27,6 +28,8 @@ _NAMING: tuple[tuple[Table, str], ...] = tuple(
     (table, name) for table in (steps, tasks, actions, clock_entries, incidents) for name in NAMED[table.name]
 )
 """Where people are named, in tables of cases."""
+_LISTING: tuple[tuple[Table, str], ...] = tuple((tasks, name) for name in LISTED["tasks"])
+"""Where several of them are, in one column."""
 _ERASED = "erased"
 
 
@@ -56,12 +59,25 @@ def forget(ledger: Ledger, kind: Kind, name: str, *, actor: str) -> int:
     return about
 
 
-def export_marks(ledger: Ledger, path: Path) -> int:
-    """Write the marks to a file, to be kept beside backups; they name nobody."""
+def export_marks(ledger: Ledger, path: Path, *, replace: bool = False) -> int:
+    """Write the marks to a file, to be kept beside backups; they name nobody.
+
+    The key of the hash is among them, by which a name that somebody has can be looked up: only the owner reads it.
+
+    Args:
+        ledger: The ledger.
+        path: The file.
+        replace: Whether one that is there is replaced.
+
+    Raises:
+        OutputExistsError: it is there; nothing was written.
+        OSError: the disk is full, or the folder is not there.
+    """
     with ledger.read() as connection:
         rows = [dict(row) for row in connection.execute(select(forgotten)).mappings()]
     text = json.dumps([{**row, "at": row["at"].isoformat()} for row in rows], indent=1)
-    path.write_text(text + "\n", encoding="utf-8")
+    with opened(path, replace=replace) as file:
+        file.write(text.encode() + b"\n")
     return sum(row["kind"] != "salt" for row in rows)
 
 
@@ -109,6 +125,7 @@ def _erase_people(connection: Connection, names: Iterable[str], forgetting: Forg
         for table, column in _NAMING:
             found = select(table.c.case_id).where(table.c[column] == name)
             about.update(connection.execute(found).scalars())
+        about.update(case for _, case, _, people in _lists(connection) if name in people)
         asked = select(cases.c.case_id).where(or_(*_asked_by(name)))
         about.update(connection.execute(asked).scalars())
         connection.execute(update(cases).where(or_(*_asked_by(name))).values(cancelled_by=None, record=None))
@@ -136,6 +153,18 @@ def _rename(connection: Connection, name: str, alias: str, case: str | None) -> 
     for table, column in _NAMING:
         where = [table.c[column] == name, *([table.c.case_id == case] if case else [])]
         connection.execute(update(table).where(*where).values({column: alias}))
+    for task, of_case, column, people in list(_lists(connection)):
+        if name in people and case in (None, of_case):
+            renamed = {column: [alias if one == name else one for one in people]}
+            connection.execute(update(tasks).where(tasks.c.task_id == task).values(renamed))
+
+
+def _lists(connection: Connection) -> Iterator[tuple[str, str, str, list[str]]]:
+    """The columns that name several people, where they do: task, case, column, people."""
+    for table, column in _LISTING:
+        wanted = select(table.c.task_id, table.c.case_id, table.c[column]).where(cast(table.c[column], Text) != "[]")
+        for task, case, people in connection.execute(wanted):
+            yield task, case, column, people
 
 
 def _blank_letters(connection: Connection, name: str) -> None:
@@ -148,12 +177,13 @@ def _blank_letters(connection: Connection, name: str) -> None:
 
 
 def _people(connection: Connection) -> set[str]:
-    return {
-        name
-        for table, column in _NAMING
-        for name in connection.execute(select(table.c[column]).distinct()).scalars()
-        if name
-    }
+    alone = (
+        name for table, column in _NAMING for name in connection.execute(select(table.c[column]).distinct()).scalars()
+    )
+    told = connection.execute(select(evidence.c.recorded_by).distinct()).scalars()
+    asked = connection.execute(select(cases.c.cancelled_by).distinct()).scalars()
+    listed = (name for *_, people in _lists(connection) for name in people)
+    return {name for name in (*alone, *told, *listed, *((who or "").partition(":")[0] for who in asked)) if name}
 
 
 def _read_marks(path: Path) -> list[dict[str, Any]]:

@@ -65,7 +65,11 @@ class Follower:
         """Why the last pass failed, as long as the database has not taken it."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Follow until told to stop; a database or an engine that is down delays it and ends nothing."""
+        """Follow until told to stop; a database or an engine that is down delays it and ends nothing.
+
+        Raises:
+            SchemaError: the ledger was migrated beyond this program meanwhile.
+        """
         pause = self._every
         while not stop.is_set():
             began = time.monotonic()
@@ -91,9 +95,12 @@ class Follower:
 
         Raises:
             LedgerUnavailableError, RPCError: the pass is made again, from the same watermark.
+            SchemaError: the ledger has another schema by now.
         """
         began = datetime.now(UTC)
         wide = self._swept is None or began - self._swept >= SWEEP_EVERY
+        if wide:  # somebody may have migrated it meanwhile
+            await asyncio.to_thread(self._ledger.check)
         mark, units = await asyncio.to_thread(self._begin, began)
         taken, newest = await self._pass(units, mark, SWEEP_OVERLAP if wide else OVERLAP)
         if wide:

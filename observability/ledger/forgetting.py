@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -30,6 +30,8 @@ NAMED: Mapping[str, tuple[str, ...]] = {
     "incidents": ("who",),
 }
 """Where the rows of a case name people."""
+LISTED: Mapping[str, tuple[str, ...]] = {"tasks": ("excluded",)}
+"""Where they name several in one column."""
 _TOLD = ("why", "cancelled_by")
 """Where a case's row holds what people wrote."""
 CLOCK_TOLD = ("reason", "evidence")
@@ -69,7 +71,8 @@ class Forgetting:
             return
         since = self.since("case", rows.case["case_id"])
         outsiders = {row["performer"] for row in rows.steps if row["external"]} if since else set()
-        changed = self._rename(rows, outsiders)
+        changed = [self._rename(row, NAMED[table], outsiders) for table in NAMED for row in getattr(rows, table)]
+        changed += [self._relist(row, LISTED[table], outsiders) for table in LISTED for row in getattr(rows, table)]
         for row in rows.incidents:
             if since or (row["who"] or "").startswith(_ALIAS):
                 row["why"] = None
@@ -77,20 +80,24 @@ class Forgetting:
         for row in rows.clock_entries:
             if since or (row["actor"] or "").startswith(_ALIAS):
                 row.update(dict.fromkeys(CLOCK_TOLD))
-        if since or changed:
+        if since or any(changed):
             self._strip(rows.case, told=since is not None)
         if since:
             rows.case["forgotten_at"] = since
 
-    def _rename(self, rows: CaseRows, outsiders: Collection[str]) -> bool:
-        """Put aliases in the place of names; whether there were any."""
+    def _rename(self, row: Row, names: Sequence[str], more: Container[str | None]) -> bool:
         changed = False
-        for table, names in NAMED.items():
-            for row in getattr(rows, table):
-                for name in names:
-                    if row[name] and (row[name] in outsiders or self.since("subject", row[name])):
-                        row[name] = self.alias(row[name])
-                        changed = True
+        for name in names:
+            if row[name] and (row[name] in more or self.since("subject", row[name])):
+                row[name], changed = self.alias(row[name]), True
+        return changed
+
+    def _relist(self, row: Row, names: Sequence[str], more: Container[str | None]) -> bool:
+        changed = False
+        for name in names:
+            kept = [self.alias(one) if one in more or self.since("subject", one) else one for one in row[name]]
+            changed |= kept != row[name]
+            row[name] = kept
         return changed
 
     def _strip(self, case: Row, *, told: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import ColumnElement, Connection, case, delete, func, select
 
 from observability.ledger.auditing import note_audit
 from observability.ledger.keeping import prunings
@@ -43,12 +43,24 @@ def prune(ledger: Ledger, units: Sequence[str], before: datetime, *, actor: str,
     if dry_run:
         return counts
     with ledger.write() as connection:
-        upsert(connection, prunings, [{"unit": unit, "before": before, "at": now} for unit in counts])
+        there = pruned(connection)
+        marks = [{"unit": unit, "before": max(before, there.get(unit, before)), "at": now} for unit in counts]
+        upsert(connection, prunings, marks)
         for unit, count in counts.items():
             note_audit(connection, actor, "prune", now, unit=unit, before=before.isoformat(), cases=count)
     while _delete_some(ledger, list(counts), before):
         continue
     return counts
+
+
+def units_of(ledger: Ledger) -> list[str]:
+    """The units that the ledger has cases of, also those that no catalog has any more.
+
+    Raises:
+        LedgerUnavailableError.
+    """
+    with ledger.read() as connection:
+        return list(connection.execute(select(cases.c.unit).distinct().order_by(cases.c.unit)).scalars())
 
 
 def pruned(connection: Connection) -> Mapping[str, datetime]:
@@ -57,21 +69,19 @@ def pruned(connection: Connection) -> Mapping[str, datetime]:
 
 
 def _count(ledger: Ledger, units: Sequence[str], before: datetime) -> Mapping[str, int]:
-    found = (
-        select(cases.c.unit, func.count())
-        .where(cases.c.unit.in_(units), cases.c.close.is_not(None), cases.c.changed_at < before)
-        .group_by(cases.c.unit)
-    )
+    found = select(cases.c.unit, func.count()).where(*_old(units, before)).group_by(cases.c.unit)
     with ledger.read() as connection:
         return {row[0]: row[1] for row in connection.execute(found)}
 
 
+def _old(units: Sequence[str], before: datetime) -> tuple[ColumnElement[bool], ...]:
+    """The cases that go; of one that vanished, the engine's last word is older than its end."""
+    ended = case((cases.c.vanished, cases.c.closed_at), else_=cases.c.changed_at)
+    return cases.c.unit.in_(units), cases.c.close.is_not(None), ended < before
+
+
 def _delete_some(ledger: Ledger, units: Sequence[str], before: datetime) -> int:
-    old = (
-        select(cases.c.case_id)
-        .where(cases.c.unit.in_(units), cases.c.close.is_not(None), cases.c.changed_at < before)
-        .limit(_BATCH)
-    )
+    old = select(cases.c.case_id).where(*_old(units, before)).limit(_BATCH)
     with ledger.write() as connection:
         ids = list(connection.execute(old).scalars())
         if ids:

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
+from observability.ledger.auditing import note_audit
 from observability.ledger.ending import UNKNOWN
 from observability.ledger.intake import Intake
 from observability.ledger.pruning import pruned
@@ -20,6 +21,7 @@ from observability.ledger.rows import CaseRows, rows_of
 from observability.ledger.seeing import is_keepable, see
 from observability.ledger.store import Ledger
 from observability.ledger.tables import cases, tasks
+from observability.ledger.vanishing import mark_vanished
 from workunits.cases import UnreadableError, is_unknown
 from workunits.registry import Catalog
 
@@ -29,6 +31,7 @@ _SETTLE = 3.0
 _OF_THE_LEDGER = {"written_at", "first_close", "first_closed_at", "forgotten_at", "definition", "cost", "currency"}
 """Columns that do not follow from what the engine says."""
 _ERASABLE = {"record", "why", "cancelled_by"}
+_GONE = "not in the engine"
 _GROWING = {"cycle_us", "lead_us"}
 """With every part of the elapsed time, these move while a case is open."""
 
@@ -57,6 +60,9 @@ class Reconciliation:
     outlived: int = 0
     """Closed cases that the engine has forgotten and the ledger keeps."""
     repaired: int = 0
+    """Cases written again, or ended as vanished."""
+    tried: bool = False
+    """A repair was asked for: what it left cannot be written."""
 
 
 class Reconciler:
@@ -68,12 +74,15 @@ class Reconciler:
         self._ledger = ledger
         self._intake = Intake(client, ledger, catalog)
 
-    async def reconcile(self, *, repair: bool = False, settle: float = _SETTLE) -> Reconciliation:
+    async def reconcile(
+        self, *, repair: bool = False, settle: float = _SETTLE, actor: str = "reconcile"
+    ) -> Reconciliation:
         """Compare every case.
 
         Args:
             repair: Write again what differs.
             settle: Seconds after which a difference is looked at once more.
+            actor: Who asks for a repair, for the audit.
 
         Raises:
             LedgerUnavailableError, RPCError.
@@ -97,7 +106,7 @@ class Reconciler:
             await self._look_again(list(doubtful), found)
         await self._extra(latest, found)
         if repair and found.differences:
-            found.repaired = await self._repair(found.differences)
+            found.repaired, found.tried = await self._repair(found.differences, actor), True
         return found
 
     async def _compare(self, page: Sequence[WorkflowExecution], found: Reconciliation) -> dict[str, WorkflowExecution]:
@@ -147,11 +156,15 @@ class Reconciler:
             if not is_open:
                 found.outlived += 1
             elif await self._described(case) is None:
-                found.differences.append(Difference(case, "not in the engine"))
+                found.differences.append(Difference(case, _GONE))
 
-    async def _repair(self, differences: Sequence[Difference]) -> int:
-        executions = [e for e in [await self._described(one.case) for one in differences] if e]
-        return (await self._intake.take(executions, again=True)).written
+    async def _repair(self, differences: Sequence[Difference], actor: str) -> int:
+        described = {one.case: await self._described(one.case) for one in differences}
+        gone = [one.case for one in differences if one.what == _GONE and described[one.case] is None]
+        await asyncio.to_thread(self._vanish, gone)
+        taken = await self._intake.take([execution for execution in described.values() if execution], again=True)
+        await asyncio.to_thread(self._note_repair, actor, len(differences), taken.written + len(gone))
+        return taken.written + len(gone)
 
     async def _described(self, case: str) -> WorkflowExecution | None:
         try:
@@ -176,6 +189,14 @@ class Reconciler:
             for row in connection.execute(open_tasks.where(tasks.c.case_id.in_(ids), tasks.c.open)):
                 there[row.case_id].setdefault("open_tasks", set()).add((row.task_id, row.state, row.revision))
         return there
+
+    def _vanish(self, gone: Sequence[str]) -> None:
+        with self._ledger.write() as connection:
+            mark_vanished(connection, gone, datetime.now(UTC))
+
+    def _note_repair(self, actor: str, differences: int, repaired: int) -> None:
+        with self._ledger.write() as connection:
+            note_audit(connection, actor, "repair", datetime.now(UTC), differences=differences, cases=repaired)
 
     def _all(self) -> list[tuple[str, bool]]:
         with self._ledger.read() as connection:

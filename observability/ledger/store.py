@@ -75,7 +75,7 @@ class Ledger:
 
     def __str__(self) -> str:
         """The URL, without its password."""
-        return self.url.render_as_string(hide_password=True)
+        return self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -111,32 +111,37 @@ class Ledger:
             SchemaError: it is older or newer; says what to do.
             LedgerUnavailableError.
         """
-        head = migrations.head()
-        with self.read() as connection:
-            there = migrations.revision(connection)
-            if there == head:
-                return
-            known = there is None or there in migrations.known()
-        if known:
+        head, there = migrations.head(), None
+        if self._is_there():
+            with self.read() as connection:
+                there = migrations.revision(connection)
+                if there == head:
+                    return
+        if there is None or there in migrations.known():
             older = f"is at revision {there}, this program needs {head}" if there else "has no tables yet"
             raise SchemaError(f"the ledger {self} {older}: workunits ledger migrate")
         raise SchemaError(
             f"the ledger {self} is at revision {there}, which is newer than this program: upgrade the program"
         )
 
-    def migrate(self) -> tuple[str | None, str]:
+    def migrate(self, to: str = "head") -> tuple[str | None, str]:
         """Bring the schema up to this program's; gives the revisions before and after.
+
+        Args:
+            to: An older revision, for tests of what comes after it.
 
         Raises:
             SchemaError: it is newer.
             LedgerUnavailableError.
         """
+        if self.sqlite:
+            self._make_file()
         with self.write() as connection:
             before = migrations.revision(connection)
             if before is not None and before not in migrations.known():
                 raise SchemaError(f"the ledger {self} is at revision {before}, newer than this program: upgrade it")
-            migrations.upgrade(connection)
-        return before, migrations.head()
+            migrations.upgrade(connection, to)
+        return before, migrations.head() if to == "head" else to
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -157,11 +162,16 @@ class Ledger:
             engine = create_engine(self.url, pool_pre_ping=True, connect_args=patience, **_JSON)
             event.listen(engine, "connect", _prepare_postgresql)
             return engine
-        self._make_file()
+        if not self._is_there():
+            raise LedgerUnavailableError(f"the ledger {self}: there is no such file; make it: workunits ledger migrate")
         engine = create_engine(self.url, connect_args={"timeout": PATIENCE}, **_JSON)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
+
+    def _is_there(self) -> bool:
+        """Whether there is a file; SQLite would make one for whoever only asks, and it would stop the next worker."""
+        return not self.sqlite or os.path.exists(self.url.database or "")  # noqa: PTH110 - False also for what may not be seen
 
     def _make_file(self) -> None:
         """Make the file so that only its owner can read it."""

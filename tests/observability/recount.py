@@ -287,6 +287,12 @@ def report_of(counted: Sequence[Counted]) -> Mapping[str, Any]:
         "lead": _spread(case["lead_us"] for case in cases),
         "parts": {part: sum(case[f"{part}_us"] for case in cases) / n for part in PARTS},
         "queue": _spread(case["queue_us"] for case in cases),
+        "task_queue": _spread(
+            step["queue_us"]
+            for one in counted
+            for step in one.steps.values()
+            if step["kind"] == "human" and not step["external"] and step["queue_us"] is not None
+        ),
         "touch_human": _spread(case["human_effort_us"] for case in timed),
         "touch_human_unmeasured": n - len(timed),
         "touch_machine": _spread(case["machine_effort_us"] for case in cases),

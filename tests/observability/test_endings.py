@@ -7,18 +7,21 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowExecutionStatus
 
 import workunits.core.course
+from observability.ledger import follower as following
 from observability.ledger.follower import Follower
-from observability.ledger.keeping import corrections
+from observability.ledger.keeping import audit, corrections
 from observability.ledger.reconcile import Reconciler
+from observability.ledger.store import SchemaError
 from observability.ledger.tables import cases, clocks, exceptions, steps, tasks
 from tests.conftest import PACKAGE
 from tests.lab.units import Plain
+from workers.reconciled import render
 from workunits.core.parts import PARTS
 from workunits.registry import Catalog
 
@@ -64,6 +67,14 @@ async def waiting(bench):
     """A case that waits for its person."""
     started = await bench.start(Plain)
     return started.case, await bench.task(started.case, "decide")
+
+
+async def delete(bench, case):
+    """Have the engine forget a case; it does so in the background."""
+    request = DeleteWorkflowExecutionRequest(
+        namespace=bench.client.namespace, workflow_execution=WorkflowExecution(workflow_id=case)
+    )
+    await bench.client.workflow_service.delete_workflow_execution(request)
 
 
 async def test_f12_a_terminated_case_is_a_technical_failure_with_its_reason(bench, ledger, follower):
@@ -129,10 +140,7 @@ async def test_a_case_that_was_deleted_while_open_has_vanished(bench, ledger, fo
     """No listing tells of it; the wide pass finds it, and the row says so."""
     case, _ = await waiting(bench)
     await followed(follower, ledger, case, is_open=True)
-    request = DeleteWorkflowExecutionRequest(
-        namespace=bench.client.namespace, workflow_execution=WorkflowExecution(workflow_id=case)
-    )
-    await bench.client.workflow_service.delete_workflow_execution(request)
+    await delete(bench, case)
     follower._swept = None
     async with asyncio.timeout(60):  # the engine deletes in the background
         while not row_of(ledger, case).vanished:
@@ -211,7 +219,9 @@ async def test_reconcile_finds_what_was_changed_by_hand_and_repairs_it(bench, le
         for table in (steps, tasks, clocks, exceptions):
             connection.execute(table.delete().where(table.c.case_id == lost))
         connection.execute(cases.delete().where(cases.c.case_id == lost))
-    found = await reconciler.reconcile(settle=0, repair=True)
+    found = await reconciler.reconcile(settle=0, repair=True, actor="ops")
+    with ledger.read() as connection:
+        told = connection.execute(select(audit.c.actor, audit.c.detail).where(audit.c.what == "repair")).all()
     after = await reconciler.reconcile(settle=0)
 
     assert clean.differences == []
@@ -220,7 +230,40 @@ async def test_reconcile_finds_what_was_changed_by_hand_and_repairs_it(bench, le
         (d.case, d.what, d.columns) for d in found.differences
     }
     assert found.repaired == 2
+    assert [tuple(row) for row in told] == [("ops", {"differences": 2, "cases": 2})]
     assert after.differences == []
+
+
+async def test_a_repair_ends_what_the_engine_has_no_more(bench, ledger, follower):
+    """As the follower's wide pass does."""
+    case, _ = await waiting(bench)
+    await followed(follower, ledger, case, is_open=True)
+    await delete(bench, case)
+    reconciler = Reconciler(bench.client, ledger, CATALOG)
+    async with asyncio.timeout(60):
+        while True:
+            found = await reconciler.reconcile(settle=0, repair=True)
+            if found.differences:
+                break
+            await asyncio.sleep(0.1)
+
+    assert (case, "not in the engine") in {(d.case, d.what) for d in found.differences}
+    assert found.repaired == len(found.differences)
+    assert f"{found.repaired} case(s) mended" in render(found)
+    assert (row_of(ledger, case).close, row_of(ledger, case).vanished) == ("failed", True)
+    assert (await reconciler.reconcile(settle=0)).differences == []
+
+
+async def test_a_follower_stops_when_the_ledger_is_migrated_beyond_it(bench, ledger, monkeypatch):
+    """It would write rows that a newer program does not expect."""
+    monkeypatch.setattr(following, "SWEEP_EVERY", timedelta(0))
+    follower = Follower(bench.client, ledger, CATALOG, every=0.1)
+    await follower.follow()
+    with ledger.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SchemaError, match="newer than this program"):
+        async with asyncio.timeout(20):
+            await follower.run(asyncio.Event())
 
 
 async def test_two_followers_at_once_do_no_harm(bench, ledger):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import select
 
-from observability.ledger.evidence import NoSuchCaseError, Told, effective_close, note
+from observability.ledger import evidence as telling
+from observability.ledger.evidence import NoSuchCaseError, NotClosedError, Told, effective_close, note, note_all
 from observability.ledger.follower import Follower
 from observability.ledger.keeping import audit, corrections, evidence
 from observability.ledger.store import LedgerUnavailableError
@@ -118,9 +119,37 @@ async def test_evidence_is_about_a_closed_case(bench, ledger, case):
     started = await bench.start(Plain)
     await bench.task(started.case, "decide")
     await Follower(bench.client, ledger, CATALOG).follow()
-    for name, why in (("plain:none", "has no case"), (started.case, "has not closed yet")):
-        with pytest.raises(NoSuchCaseError, match=why):
-            note(ledger, CATALOG, Told(name, "chargeback", 1, "x"), actor="ops")
+    with pytest.raises(NoSuchCaseError, match="has no case"):
+        note(ledger, CATALOG, Told("plain:none", "chargeback", 1, "x"), actor="ops")
+    with pytest.raises(NotClosedError, match="has not closed yet"):
+        note(ledger, CATALOG, Told(started.case, "chargeback", 1, "x"), actor="ops")
+
+
+async def test_in_bulk_what_does_not_fit_hinders_nothing_else(ledger, case, monkeypatch):
+    """Each piece has its own answer, also in the same transaction and across many of them."""
+    monkeypatch.setattr(telling, "_AT_A_TIME", 2)
+    told = [
+        Told(case, "complaint", 1, "letter 1"),
+        Told(case, "mood", 1, "letter 2"),
+        Told("plain:none", "complaint", 1, "letter 3"),
+        Told(case, "complaint", 2, "letter 4"),
+        Told(case, "complaint", 3, "letter 5"),
+    ]
+    found = dict(note_all(ledger, CATALOG, enumerate(told), actor="ops"))
+
+    assert [type(found[n]).__name__ for n in range(5)] == ["Noted", "BadInput", "NoSuchCaseError", "Noted", "Noted"]
+    assert {"letter 1", "letter 4", "letter 5"} == {row.source for row in rows(ledger, evidence)}
+
+
+async def test_the_same_moment_in_another_zone_is_the_same_evidence(ledger, case):
+    """A file that was exported elsewhere tells nothing twice."""
+    at = datetime.now(UTC)
+    there = at.astimezone(timezone(timedelta(hours=5)))
+    told = [
+        note(ledger, CATALOG, Told(case, "complaint", 1, "letter 1", when), actor="ops").new for when in (at, there)
+    ]
+
+    assert told == [True, False]
 
 
 async def test_the_audit_is_only_ever_added_to(ledger, case):

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from observability.export.output import opened
 from observability.ledger.store import Ledger
+from observability.output import opened
 from tests.observability.event_log import check_structure, fill
 from tests.workers.conftest import COMMAND, Shell, clean_environment
 from workers.cli import app
@@ -86,7 +86,7 @@ def test_an_unreachable_ledger(export, tmp_path):
     said = export("--format", "jsonl", "-o", "x.jsonl", ledger=f"postgresql://nobody@127.0.0.1:{free_ports(1)[0]}/none")
 
     assert (said.returncode, said.stdout) == (3, "")
-    assert said.stderr.startswith("workunits: the ledger postgresql+psycopg://nobody@127.0.0.1:")
+    assert said.stderr.startswith("workunits: the ledger postgresql://nobody@127.0.0.1:")
     assert said.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 

@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import BaseModel
-from sqlalchemy import String, Text
+from sqlalchemy import JSON, String, Text
 
 from observability.export import lines, xes
 from observability.export.events import NEEDED, events_of
 from observability.export.hiding import NAMES, WRITTEN, Hiding
 from observability.export.reading import CASE_COLUMNS, IN_ORDER, Wanted, read
+from observability.ledger.forgetting import LISTED
 from observability.ledger.keeping import corrections, evidence, inputs
 from observability.ledger.tables import cases
 from observability.ledger.writing import insert_all
@@ -58,7 +59,7 @@ def with_people(key="1"):
     made = a_case(key, **more)
     made.steps[1]["acting_for"] = "zoe"
     for row in made.tasks:
-        row["owner"] = "bob"
+        row["owner"], row["excluded"] = "bob", ["ann", "bob"]
     at = START + timedelta(seconds=40)
     made.actions.append(
         {"case_id": f"plain:{key}", "action_id": "a1", "at": at, "key": "decide", "action": "start", "actor": "ann"}
@@ -118,6 +119,7 @@ def test_without_personal_data(ledger):
     decide = next(row for row in case["steps"] if row["key"] == "decide")
     assert (decide["performer"], decide["acting_for"]) == ("person-1", "person-2")
     assert case["actions"][0]["actor"] == "person-1"
+    assert {tuple(row["excluded"]) for row in case["tasks"]} == {("person-1", "person-3")}
     assert {row["owner"] for row in case["tasks"]} == {"person-3"} == {case["evidence"][0]["recorded_by"]}
     assert (case["input"], case["facts"]) == ({"product": "loan"}, {"product": "loan"})
     assert (case["business_key"], case["effective_close"]) == ("1", "not_achieved")
@@ -152,6 +154,10 @@ def test_every_column_with_text_is_judged():
 
     for part, columns in texts.items():
         assert columns - IMPERSONAL == {*NAMES.get(part, ()), *WRITTEN.get(part, ())}, part
+    whole = {part: {c.name for c in source.c if isinstance(c.type, JSON)} for part, (source, _) in IN_ORDER.items()}
+    assert {part: set(names) for part, names in LISTED.items()} | {"steps": {"intervals"}} == {
+        part: names for part, names in whole.items() if names
+    }
 
 
 def test_a_long_case_keeps_its_claim(ledger):

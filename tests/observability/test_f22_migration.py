@@ -25,8 +25,7 @@ GIVEN = {"payload": "", "code": code_version()}
 async def test_f22_from_an_older_revision(lab, database, older):
     """Nobody uses it until it is migrated; then each row of each table is there, and the follower goes on with it."""
     ledger = Ledger(database)
-    with ledger.write() as connection:
-        migrations.upgrade(connection, older)
+    ledger.migrate(older)
     with ledger.write() as connection:
         before = fill(connection)
     if older != migrations.head():

@@ -7,21 +7,25 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from observability.ledger import letters
 from observability.ledger.columns import metadata
 from observability.ledger.erasing import export_marks, forget, import_marks
 from observability.ledger.follower import Follower
 from observability.ledger.forgetting import Forgetting
-from observability.ledger.keeping import audit, dead_letters
+from observability.ledger.keeping import audit, dead_letters, evidence
 from observability.ledger.letters import Letter
-from observability.ledger.pruning import prune
+from observability.ledger.pruning import prune, pruned, units_of
 from observability.ledger.reconcile import Reconciler
 from observability.ledger.store import Ledger
-from observability.ledger.tables import cases, steps
+from observability.ledger.tables import cases, steps, tasks
+from observability.ledger.writing import write
+from observability.output import OutputExistsError
 from tests.conftest import PACKAGE
 from tests.lab.units import Plain, Ruled
+from tests.observability.event_log import a_case, put
+from tests.observability.invented import case_rows, records
 from workunits.core.errors import BadInput
 from workunits.registry import Catalog
 
@@ -83,6 +87,26 @@ async def test_a_forgotten_person_is_named_nowhere_and_figures_stay(bench, ledge
     assert found.differences == []
 
 
+@pytest.mark.parametrize("arrives", ["before", "after"])
+def test_whom_four_eyes_keep_from_a_task_is_a_name_too(ledger, clerk, arrives):
+    """An open task lists who may not do it; the list keeps its length, and no name in it comes back."""
+    made, again = (a_case("1", close=None, closed_at=None) for _ in range(2))
+    for row in (*made.tasks, *again.tasks):
+        row.update(open=True, excluded=[clerk, "ann"])
+    if arrives == "before":
+        put(ledger, made)
+        assert clerk in everything(ledger)
+    about = forget(ledger, "subject", clerk, actor="privacy officer")
+    with ledger.write() as connection:
+        write(connection, [again], Forgetting.load(connection), datetime.now(UTC), again=True)
+    with ledger.read() as connection:
+        listed = connection.execute(select(tasks.c.excluded)).scalars().all()
+
+    assert about == (arrives == "before")
+    assert clerk not in everything(ledger)
+    assert {(2, "ann")} == {(len(names), names[1]) for names in listed}
+
+
 async def test_a_forgotten_case_keeps_its_figures(bench, ledger, clerk, customer):
     """The customer's name goes, the clerk's stays: it is not the case's."""
     case = await closed_case(bench, clerk, customer)
@@ -118,6 +142,10 @@ async def test_a_restored_copy_forgets_again(bench, ledger, clerk, customer, tmp
     forget(ledger, "case", case, actor="privacy officer")
     kept = tmp_path / "marks.json"
     marks = export_marks(ledger, kept)
+    with pytest.raises(OutputExistsError, match="exists already"):
+        export_marks(ledger, kept)
+    assert export_marks(ledger, kept, replace=True) == marks
+    assert kept.stat().st_mode & 0o777 == 0o600
     older = Ledger(f"sqlite:///{tmp_path / 'older.sqlite'}")
     older.migrate()
     await Follower(bench.client, older, CATALOG).follow()
@@ -163,6 +191,52 @@ async def test_what_was_pruned_does_not_come_back(bench, ledger):
     assert running.case in left
     assert ("prune", "ops") in [tuple(row) for row in told]
     assert (await Reconciler(bench.client, ledger, CATALOG).reconcile(settle=0)).differences == []
+
+
+async def test_evidence_that_a_forgotten_person_told_is_renamed_in_a_restored_copy(bench, ledger, clerk, tmp_path):
+    """Also a person who appears nowhere else; and who asked for a cancel."""
+    started = await bench.start(Plain)
+    await bench.task(started.case, "decide")
+    await bench.cases.cancel(started.case, actor=clerk, reason="not needed")
+    await bench.closed(started.case)
+    teller = f"teller-{clerk}"
+    await Follower(bench.client, ledger, CATALOG).follow()
+    told = {"case_id": started.case, "measure": "m", "value": 1.0, "source": "s", "counts": True}
+    dated = {"evidence_id": "e", "occurred_at": datetime.now(UTC), "recorded_at": datetime.now(UTC)}
+    with ledger.write() as connection:
+        connection.execute(insert(evidence).values(**told, **dated, recorded_by=teller))
+    other = Ledger(f"sqlite:///{tmp_path / 'other.sqlite'}")
+    other.migrate()
+    for name in (clerk, teller):
+        forget(other, "subject", name, actor="privacy officer")
+    export_marks(other, tmp_path / "marks.json")
+    other.close()
+    import_marks(ledger, tmp_path / "marks.json", actor="privacy officer")
+
+    assert clerk not in everything(ledger)
+
+
+async def test_pruning_knows_vanished_cases_and_units_of_no_catalog(bench, ledger):
+    """A case that vanished is as old as its end; a unit that no catalog has can be pruned; the mark never goes back."""
+    with ledger.write() as connection:
+        for name, ended in (("old", 500), ("gone", 1)):
+            record = next(records(1, unit="retired"))
+            record.case = f"retired:{name}"
+            rows = case_rows(record)
+            closed = datetime.now(UTC) - timedelta(days=ended)
+            rows.case.update(
+                changed_at=datetime.now(UTC) - timedelta(days=500), closed_at=closed, vanished=name == "gone"
+            )
+            write(connection, [rows], Forgetting.load(connection), datetime.now(UTC))
+    early, late = (datetime.now(UTC) - timedelta(days=days) for days in (400, 100))
+    counted = [prune(ledger, units_of(ledger), before, actor="ops", dry_run=False) for before in (late, early)]
+    with ledger.read() as connection:
+        left = connection.execute(select(cases.c.case_id).where(cases.c.unit == "retired")).scalars().all()
+        mark = pruned(connection)["retired"]
+
+    assert counted == [{"retired": 1}, {}]
+    assert left == ["retired:gone"]
+    assert mark == late
 
 
 def test_pruning_the_future_is_refused(ledger):

@@ -1,6 +1,6 @@
 """The report of a unit: every figure against a count by hand, and the page that stands by itself."""
 
-# mypy: disable-error-code="union-attr,arg-type"
+# mypy: disable-error-code="union-attr,arg-type,misc"
 from __future__ import annotations
 
 import re
@@ -15,8 +15,11 @@ from observability.learning.breakdown import break_down
 from observability.learning.report import report
 from observability.learning.report_html import write_page
 from observability.learning.selection import Asked
+from observability.ledger.forgetting import Forgetting
 from observability.ledger.keeping import corrections
-from tests.observability.invented import BEGIN, BUDGET, HOUR, fill
+from observability.ledger.writing import write
+from observability.output import OutputExistsError
+from tests.observability.invented import BEGIN, BUDGET, HOUR, case_rows, fill, records
 from workers.report_page import breakdown_page, page
 from workunits.catalog.refund_request import RefundRequest
 from workunits.core.parts import PARTS, parts
@@ -37,6 +40,7 @@ def test_every_figure_is_the_one_that_a_count_by_hand_gives(ledger):
     clean = [r for r in achieved if not r.routes]
     late = [r for r in made if r.breached is not None]
     void = [r for r in made if r.close == "cancelled" and r.breached is None]
+    waited = [w.claimed - w.ready for r in made for w in r.steps if w.kind == "human" and not w.external and w.claimed]
     human = [sum(b - a for w in r.steps if w.kind == "human" for a, b in w.work) for r in made]
 
     assert figures.n == 400
@@ -51,6 +55,10 @@ def test_every_figure_is_the_one_that_a_count_by_hand_gives(ledger):
     }
     assert (len([r for r in made if any(w.redo_of for w in r.steps)]), 400) == share(figures.rework_rate)
     assert (len([r for r in made if r.close == "cancelled"]), 400) == share(figures.straight_through)
+    assert (len(waited), np.quantile(waited, 0.5, method="inverted_cdf")) == (
+        figures.task_queue.n,
+        figures.task_queue.median.value,
+    )
     assert np.quantile(human, 0.85, method="inverted_cdf") == figures.touch_human.p85.value
     assert sum(human) / HOUR * 60 / len(achieved) == pytest.approx(figures.cost.per_achieved, rel=1e-6)
     means = {part: np.mean([parts(r)[part] for r in made]) for part in PARTS}
@@ -81,6 +89,30 @@ def test_a_window_a_version_and_a_segment(ledger):
     assert report(ledger, Asked(UNIT, version="2")).figures.n == 0
     assert len(chosen) == sum(figures.n for figures in by_segment.values())
     assert {"damaged", "not_wanted"} == set(by_segment)
+
+
+def test_open_cases_past_due_are_breached_in_their_segment_and_window(ledger):
+    """Segments add up to the whole, and what was due after the window says nothing about it."""
+    made = fill(ledger, 50)
+    open_one = next(iter(records(1, seed=8)))
+    open_one.case, open_one.close, open_one.reason, open_one.closed, open_one.breached = (
+        "x:open",
+        None,
+        None,
+        None,
+        None,
+    )
+    open_one.steps, open_one.segment = [], "damaged"
+    with ledger.write() as connection:
+        write(connection, [case_rows(open_one)], Forgetting.load(connection), datetime.now(UTC))
+    due = open_one.when(BUDGET)
+    whole, parts_of = report(ledger, Asked(UNIT)), break_down(ledger, Asked(UNIT), "segment")
+    before = report(ledger, Asked(UNIT, until=due - timedelta(seconds=1)))
+
+    assert (whole.open.n, whole.open.past_due, before.open.past_due) == (1, 1, 0)
+    assert whole.figures.sla_attainment.n == sum(one.sla_attainment.n for one in parts_of.values())
+    assert len([r for r in made if r.close != "cancelled" or r.breached]) + 1 == whole.figures.sla_attainment.n
+    assert whole.figures.task_queue.n == sum(one.task_queue.n for one in parts_of.values())
 
 
 def test_by_step_and_by_executor(ledger):
@@ -153,7 +185,9 @@ def test_the_page_stands_by_itself(ledger, tmp_path):
     )
     assert f"{found.figures.on_time.share:.1%}" in text
     assert RefundRequest.outcome.statement in text
-    assert [path.name for path in tmp_path.glob("*.html")] == ["report.html"]
+    with pytest.raises(OutputExistsError, match="exists already"):
+        write_page(tmp_path / "report.html", found, RefundRequest, None, ledger)
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_the_page_of_nothing(ledger, tmp_path):
@@ -166,8 +200,13 @@ def test_the_page_of_nothing(ledger, tmp_path):
 def test_the_text_is_the_same_figures(ledger):
     """Each line of the terminal's page names its figure, its n and its interval."""
     fill(ledger, 100)
-    text = page(report(ledger, Asked(UNIT)), {"cycle_time_us": {"median": {"value": BUDGET}}}, "the old process")
+    old = {"cycle_time_us": {"median": {"value": BUDGET}}, "queue_us": {"median": {"value": 2 * BUDGET}}}
+    made = report(ledger, Asked(UNIT))
+    text = page(made, old, "the old process")
 
     assert re.search(r"cycle time +100 .* 1 d$", text, re.MULTILINE)
+    assert re.search(r"queue, of a case +100 .* -$", text, re.MULTILINE)
+    assert re.search(rf"queue, of a task +{made.figures.task_queue.n} .* 2 d$", text, re.MULTILINE)
+    assert f"n = 100 as of {made.made_at:%Y-%m-%d %H:%M:%S} UTC" in text
     assert "baseline the old process" in text
     assert max(len(line) for line in text.splitlines()) <= 120

@@ -55,6 +55,19 @@ def test_an_empty_database_is_told_from_a_ledger(database: str):
     ledger.close()
 
 
+def test_asking_makes_no_file(tmp_path):
+    """An empty one would look like a ledger, and stop the next worker that starts beside it."""
+    file = tmp_path / "new" / "ledger.sqlite"
+    ledger = Ledger(f"sqlite:///{file}")
+    with pytest.raises(SchemaError, match="has no tables yet: workunits ledger migrate"):
+        ledger.check()
+    for use in (ledger.read, ledger.write):
+        with pytest.raises(LedgerUnavailableError, match="no such file; make it: workunits ledger migrate"), use():
+            pass
+
+    assert not file.parent.exists()
+
+
 def test_a_newer_ledger_stops_an_older_program(ledger: Ledger):
     """It is neither used nor migrated."""
     with ledger.write() as connection:
@@ -82,6 +95,7 @@ def test_an_unreachable_database_says_why_and_never_its_password(tmp_path):
 
     assert "hush" not in str(error.value)
     assert "hush" not in str(ledger)
+    assert str(ledger).startswith("postgresql://workunits:***@127.0.0.1:")
 
 
 def test_a_file_that_is_no_database(tmp_path):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workers.console import Exit, Json, emit, fail, note, setup
+
+if TYPE_CHECKING:
+    from observability.ledger.evidence import Noted
+    from workers.evidence_file import Bad
 
 
 def evidence(
@@ -25,39 +29,47 @@ def evidence(
     json: Json = False,
 ) -> None:
     """Tell what was learned of a closed case: a complaint, a chargeback, an audit's finding."""
-    from observability.ledger.evidence import Told
+    from observability.ledger.evidence import Told, note_all
     from observability.ledger.evidence import note as note_evidence
     from observability.ledger.store import Ledger
     from workers.evidence_file import Bad, read_evidence, told_of
     from workers.names import actor as named
 
     there = setup(ctx)
+    fields = {"case": case, "measure": measure, "value": value, "source": source, "occurred_at": occurred_at}
+    if csv and any(fields.values()):
+        fail("--csv FILE tells all of it; leave the rest out", field="--csv")
+    if csv is None and not (case and measure and value):
+        fail("name the case, the measure and the value, or --csv FILE", field="case")
     ledger = Ledger(there.settings.ledger_url)
     ledger.check()
     who = named(actor)
-    if csv is None and not (case and measure and value):
-        fail("name the case, the measure and the value, or --csv FILE", field="case")
-    fields = {"case": case, "measure": measure, "value": value, "source": source, "occurred_at": occurred_at}
-    lines = read_evidence(csv) if csv else [(0, told_of(fields))]
-    noted, bad = [], []
-    for number, told in lines:
-        if not isinstance(told, Told):
-            bad.append(told)
-            continue
-        try:
-            noted.append(note_evidence(ledger, there.catalog, told, actor=who))
-        except Exception as error:
-            if not csv or not Bad.explains(error):
-                raise
-            bad.append(Bad.of(number, error))
-    if json:
-        emit({"noted": noted, "errors": bad})
-    else:
-        for one in noted:
-            late = "" if one.counts else "; too late or too early to count"
-            known = "" if one.new else "; told before"
-            typer.echo(f"{one.case}: {one.measure} noted, it counts as {one.close}{late}{known}")
-        for wrong in bad:
-            note(f"line {wrong.line}: {wrong.message}")
+    if csv is None:
+        _tell([note_evidence(ledger, there.catalog, told_of(fields), actor=who)], [], json=json)
+        return
+    lines = read_evidence(csv)
+    noted, bad = [], [told for _, told in lines if not isinstance(told, Told)]
+    told = ((number, piece) for number, piece in lines if isinstance(piece, Told))
+    for number, found in note_all(ledger, there.catalog, told, actor=who):
+        if isinstance(found, Exception):
+            bad.append(Bad.of(number, found))
+        else:
+            noted.append(found)
+    bad.sort(key=lambda one: one.line)
+    _tell(noted, bad, json=json)
+    if not json:
+        typer.echo(f"{len(noted)} piece(s) of evidence noted, {len(bad)} line(s) refused")
     if bad:
         raise typer.Exit(Exit.PARTLY if noted else Exit.USAGE)
+
+
+def _tell(noted: list[Noted], bad: list[Bad], *, json: bool) -> None:
+    if json:
+        emit({"noted": noted, "errors": bad})
+        return
+    for one in noted:
+        late = "" if one.counts else "; too late or too early to count"
+        known = "" if one.new else "; told before"
+        typer.echo(f"{one.case}: {one.measure} noted, it counts as {one.close}{late}{known}")
+    for wrong in bad:
+        note(f"line {wrong.line}: {wrong.message}")

@@ -86,6 +86,7 @@ def export(
     """Write cases and what happened in them as XES, CSV or JSON lines."""
     from observability.export.hiding import Hiding
     from observability.export.reading import Wanted
+    from observability.ledger.pruning import units_of
     from observability.ledger.store import Ledger
     from workers.key_file import ring
 
@@ -103,6 +104,8 @@ def export(
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     ledger = Ledger(setup(ctx).settings.ledger_url)
     ledger.check()
+    if unit and unit not in units_of(ledger):
+        setup(ctx).catalog.get(unit)  # names near ones
     try:
         written = _write(job, ledger, wanted)
     except BrokenPipeError:
@@ -115,8 +118,8 @@ def export(
 
 def _write(job: Job, ledger: Ledger, wanted: Wanted) -> int:
     """Write the export; gives the number of its cases."""
-    from observability.export.output import OutputExistsError, opened
     from observability.export.reading import read
+    from observability.output import OutputExistsError, opened
 
     parts, as_bytes = _writer(job)
     files = read(ledger, wanted, parts, with_input=job.form == Format.JSONL, keys=job.keys)

@@ -21,6 +21,7 @@ def forget(
     import_from: Annotated[
         Path | None, typer.Option("--import", help="After a restore: forget again by these marks.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file of marks that is there.")] = False,
     actor: Annotated[str, typer.Option("--as", help="Who does it; the login's name when omitted.")] = "",
     json: Json = False,
 ) -> None:
@@ -36,7 +37,7 @@ def forget(
     ledger.check()
     who = named(actor)
     if export_to:
-        said = {"marks": export_marks(ledger, export_to), "file": str(export_to)}
+        said = {"marks": export_marks(ledger, export_to, replace=force), "file": str(export_to)}
     elif import_from:
         said = {"cases": import_marks(ledger, import_from, actor=who)}
     else:
@@ -65,6 +66,7 @@ def prune(
     from datetime import UTC, datetime
 
     from observability.ledger.pruning import prune as prune_cases
+    from observability.ledger.pruning import units_of
     from observability.ledger.store import Ledger
     from workers.names import actor as named
 
@@ -72,11 +74,12 @@ def prune(
     try:
         day = datetime.strptime(before, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
-        fail("should be a day such as 2025-01-31", code="invalid_field", field="before")
-    units = [there.catalog.get(name).unit_name for name in unit or []] or [one.unit_name for one in there.catalog]
+        fail("before: should be a day such as 2025-01-31", code="invalid_field", field="before")
     ledger = Ledger(there.settings.ledger_url)
     ledger.check()
-    counts = prune_cases(ledger, units, day, actor=named(actor), dry_run=dry_run)
+    known = units_of(ledger)
+    units = [name if name in known else there.catalog.get(name).unit_name for name in unit or []]
+    counts = prune_cases(ledger, units or known, day, actor=named(actor), dry_run=dry_run)
     if json:
         emit({"before": day, "dry_run": dry_run, "cases": counts})
         return

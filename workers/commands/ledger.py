@@ -62,21 +62,24 @@ def reconcile(
     ctx: typer.Context,
     *,
     repair: Annotated[bool, typer.Option("--repair", help="Write again what differs.")] = False,
+    actor: Annotated[str, typer.Option("--as", help="Who repairs; the login's name when omitted.")] = "",
     json: Json = False,
 ) -> None:
     """Prove that the ledger says of every case what Temporal says; list each difference."""
     from observability.ledger.reconcile import Reconciler
     from observability.ledger.store import Ledger
     from workers.connect import connect
+    from workers.names import actor as named
     from workers.reconciled import as_data, render
 
     there = setup(ctx)
     ledger = Ledger(there.settings.ledger_url)
     ledger.check()
+    who = named(actor) if repair else ""
 
     async def compare() -> Reconciliation:
         client = await connect(there.settings, there.catalog)
-        return await Reconciler(client, ledger, there.catalog).reconcile(repair=repair)
+        return await Reconciler(client, ledger, there.catalog).reconcile(repair=repair, actor=who)
 
     found = run(compare())
     if json:

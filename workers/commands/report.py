@@ -28,6 +28,7 @@ def report(
     by: Annotated[str, typer.Option(help="Break it down by step, executor or segment.")] = "",
     baseline: Annotated[str, typer.Option(help="Beside this baseline; the newest when omitted.")] = "",
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page with charts.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a page that is there.")] = False,
     json: Json = False,
 ) -> None:
     """Say how a unit does: times, outcomes, exceptions, cost, beside its baseline."""
@@ -40,10 +41,8 @@ def report(
     there = setup(ctx)
     there.catalog.get(unit)
     if by and by not in ("step", "executor", "segment"):
-        fail("should be step, executor or segment", code="invalid_field", field="by")
-    if html and html.exists():
-        fail(f"{html} exists; name another file, or remove it", code="exists", field="html")
-    asked = Asked(unit, _time(since, "since"), _time(until, "until"), version or None, _time(as_of, "as_of"))
+        fail("--by: should be step, executor or segment", code="invalid_field", field="--by")
+    asked = Asked(unit, _time(since, "--since"), _time(until, "--until"), version or None, _time(as_of, "--as-of"))
     ledger = Ledger(there.settings.ledger_url)
     ledger.check()
     made = compute(ledger, asked)
@@ -53,7 +52,7 @@ def report(
     if html:
         from observability.learning.report_html import write_page
 
-        write_page(html, made, there.catalog.get(unit), figures, ledger)
+        write_page(html, made, there.catalog.get(unit), figures, ledger, replace=force)
     if json:
         emit({"report": made, "by": parts, "baseline": beside, "html": str(html) if html else None})
         return
@@ -82,5 +81,5 @@ def _time(text: str, field: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        fail("should be a day or time such as 2026-01-31 or 2026-01-31T12:00:00Z", code="invalid_field", field=field)
+        fail(f"{field}: write a day or time, 2026-01-31 or 2026-01-31T12:00:00Z", code="invalid_field", field=field)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,7 +1,8 @@
-"""Where an export goes: to stdout, or into a file that is there whole or not at all."""
+"""Where what is written goes: to stdout, or into a file that is there whole or not at all."""
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from workunits.core.errors import WorkUnitsError
 
 
 class OutputExistsError(WorkUnitsError):
-    """Something is at the export's path already."""
+    """Something is at the path already."""
 
 
 @contextmanager
@@ -36,6 +37,8 @@ def opened(target: Path | None, *, replace: bool = False) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     _refuse(target, replace=replace)
+    if not target.parent.is_dir():  # else the error would name the temporary file
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(target.parent))
     number, name = mkstemp(prefix=f".{target.name[:100]}.", suffix=".partial", dir=target.parent)
     partial = Path(name)
     try:
