@@ -1,7 +1,8 @@
 """`workunits up`: everything on the embedded engine, until Ctrl-C.
 
-The engine, the worker and the follower are processes of their own. One that dies is reported and started again,
-after a pause that doubles. On Ctrl-C the engine ends last, so that the worker's cases need not wait the next time.
+The engine, the worker, the follower, the inbox and the notifier are processes of their own. One that dies is reported
+and started again, after a pause that doubles. On Ctrl-C the engine ends last, so that the worker's cases need not wait
+the next time.
 """
 
 from __future__ import annotations
@@ -87,7 +88,9 @@ async def _stay_up(settings: Settings, catalog: Catalog, *, arguments: list[str]
         if settings.directory or [package.name for package in catalog.packages] == [OWN.name]:
             inbox_port = INBOX_PORT if is_free(INBOX_PORT) else free_ports(1)[0]
             inbox = ("inbox", "--port", str(inbox_port))
-            others.append(Child(inbox, arguments, environment | _people(settings)))
+            people = environment | _people(settings, inbox_port)
+            notify = ("notify", "--outbox", str(_messages(settings)))
+            others += [Child(inbox, arguments, people), Child(notify, arguments, people)]
         try:
             worker.start()
             client = await connect(settings, catalog, address=engine.address)
@@ -103,12 +106,18 @@ async def _stay_up(settings: Settings, catalog: Catalog, *, arguments: list[str]
             await asyncio.gather(*(child.stop(settings.grace_seconds) for child in (worker, *others)))
 
 
-def _people(settings: Settings) -> dict[str, str]:
-    """Who may use the inbox here: on loopback anyone of the directory, unless there is a real way to log in."""
+def _people(settings: Settings, inbox_port: int) -> dict[str, str]:
+    """Where the inbox is, and who may use it: anyone of the directory, unless there is a real way to log in."""
+    found = {} if settings.inbox_url else {"WORKUNITS_INBOX_URL": f"http://{LOOPBACK}:{inbox_port}"}
     if settings.oidc_issuer:
-        return {}
+        return found
     directory = str((settings.directory or _PEOPLE).absolute())
-    return {"WORKUNITS_DEV_LOGIN": "true", "WORKUNITS_DIRECTORY": directory}
+    return found | {"WORKUNITS_DEV_LOGIN": "true", "WORKUNITS_DIRECTORY": directory}
+
+
+def _messages(settings: Settings) -> Path:
+    """The folder in which notices are left while no way to send them is set."""
+    return settings.data / "notices"
 
 
 async def _seed(cases: Cases) -> None:
@@ -154,6 +163,8 @@ def _welcome(engine: Engine, settings: Settings, inbox_port: int | None) -> None
         lines += ["No inbox: name the people of your own units in a file, and the file in WORKUNITS_DIRECTORY."]
     else:
         lines += [f"Inbox: http://{LOOPBACK}:{inbox_port}   in which you may be anyone: this is a development login"]
+        if not (settings.notices or settings.mail):
+            lines += [f"Notices of tasks are not sent; they are files in {_messages(settings)}"]
     if export:
         lines += ["Another engine is what a second terminal would find; to reach this one, type there first:", ""]
         lines += [f"    {export}", ""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +14,9 @@ def notify(
     ctx: typer.Context,
     *,
     status: Annotated[bool, typer.Option("--status", help="Say what was told, and which channels are dead.")] = False,
+    outbox: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Leave messages there as files, where no channel is set.")
+    ] = None,
     until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
     json: Json = False,
 ) -> None:
@@ -27,7 +31,7 @@ def notify(
     from workers.notifying import notify as run_notifier
 
     set_up_logs()
-    run(run_notifier(there.settings, there.catalog, until_stdin_closes=until_stdin_closes))
+    run(run_notifier(there.settings, there.catalog, outbox=outbox, until_stdin_closes=until_stdin_closes))
 
 
 def _show(url: str, *, json: bool) -> None:
