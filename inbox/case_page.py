@@ -148,7 +148,7 @@ def _head(sheet: CaseSheet, unit: type[WorkUnit], clock: Clock, doors: Any) -> d
             {
                 "href": task_href(task.id),
                 "title": words(task.step),
-                "text": _waits_for(task, clock.now, doors.directory),
+                "text": held(task),
             }
             for task in sheet.tasks
         ],

@@ -25,7 +25,7 @@ from workers.console import note
 from workers.embedded import Engine, Plan
 from workers.engine_faults import EngineError
 from workers.logs import log
-from workers.ports import LOOPBACK, free_ports, is_free
+from workers.ports import LOOPBACK, free_ports, is_free, is_served
 from workers.profile import point_to
 from workers.settings import Settings
 from workunits.client import Cases, DuplicateCaseError
@@ -39,6 +39,8 @@ _PEOPLE = Path(__file__).parent / "templates" / "directory.toml"
 """Invented people for the demo's units, while no directory of one's own is set."""
 _SETTLE = 10.0
 """Seconds in which new cases are to reach a person."""
+_LISTENS = 20.0
+"""Seconds in which the inbox is to listen."""
 
 
 @dataclass
@@ -99,6 +101,8 @@ async def _stay_up(settings: Settings, catalog: Catalog, *, arguments: list[str]
                 child.start()
             if seed:
                 await _seed(Cases(client, catalog, queue=settings.queue, memory=LedgerMemory(ledger)))
+            if inbox_port is not None:
+                await _opened(others[1], inbox_port)
             _welcome(engine, settings, inbox_port)
             await _supervise(engine, [worker, *others])
         finally:
@@ -118,6 +122,13 @@ def _people(settings: Settings, inbox_port: int) -> dict[str, str]:
 def _messages(settings: Settings) -> Path:
     """The folder in which notices are left while no way to send them is set."""
     return settings.data / "notices"
+
+
+async def _opened(inbox: Child, port: int) -> None:
+    """Wait until the inbox listens: whoever reads its address goes there at once."""
+    until = time.monotonic() + _LISTENS
+    while not is_served(port) and inbox.ended is None and time.monotonic() < until:  # noqa: ASYNC110, it tells nobody
+        await asyncio.sleep(LOOK)
 
 
 async def _seed(cases: Cases) -> None:

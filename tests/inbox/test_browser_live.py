@@ -54,6 +54,9 @@ async def test_what_others_do_is_seen_at_once(shop: Shop, visit: Visit):
     await page.get_by_role("button", name="Refuse").click()
     await expect(page.locator("#conflict")).to_be_focused()
     await expect(page.locator("#conflict")).to_contain_text("Sven Svensson claimed it.")
+    refuse = page.get_by_role("button", name="Refuse")
+    await expect(refuse).to_be_disabled()
+    await expect(refuse).to_have_css("border-style", "dashed")  # and looks it
     await expect(page.get_by_label("Reason")).to_have_value("I am typing")
 
 
