@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import uuid
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -137,9 +136,10 @@ async def test_input_46_a_quote_or_a_line_in_a_query(bench, service):
     task = await decide(bench)
     await followed(service, ANN, task, scope="groups")
     for odd, field in itertools.product(ODD, ("search", "role")):
-        assert (await service.tasks(ANN, replace(Wanted(scope="groups"), **{field: odd}))).tasks == ()
+        wanted: dict[str, Any] = {"scope": "groups", field: odd}
+        assert (await service.tasks(ANN, Wanted(**wanted))).tasks == ()
         with pytest.raises(BadInput) as refused:
-            await service.tasks(ANN, replace(Wanted(scope="groups"), **{field: f"{odd}\n"}))
+            await service.tasks(ANN, Wanted(**{**wanted, field: f"{odd}\n"}))
         assert refused.value.field == field
     for odd in ODD:
         with pytest.raises(UnknownUnitError, match="there is no such unit"):
