@@ -140,6 +140,10 @@ def _head(sheet: CaseSheet, unit: type[WorkUnit], clock: Clock, doors: Any) -> d
     kind = "good" if good else "overdue" if sheet.state in _BAD else "risk" if sheet.state == "achieved_late" else ""
     open_due = sheet.due if sheet.is_open else None
     at_risk = record is not None and record.warned is not None
+
+    def held(task: Task) -> str:
+        return _waits_for(task, clock.now, doors.directory)
+
     return {
         "unit": sheet.unit,
         "key": sheet.key,
@@ -151,7 +155,11 @@ def _head(sheet: CaseSheet, unit: type[WorkUnit], clock: Clock, doors: Any) -> d
         "stale": "The engine does not answer: this is what the ledger knows." if sheet.source == "ledger" else "",
         "facts": list(_facts(sheet, unit, doors)),
         "tasks": [
-            {"href": task_href(task.id), "title": words(task.step), "text": _waits_for(task, clock.now)}
+            {
+                "href": task_href(task.id),
+                "title": words(task.step),
+                "text": held(task),
+            }
             for task in sheet.tasks
         ],
         "links": _links(sheet, doors),
@@ -203,8 +211,8 @@ def _fact(value: Any) -> str:
     return "\N{EN DASH}" if value is None else words(value) if isinstance(value, str) else str(value)
 
 
-def _waits_for(task: Task, now: datetime) -> str:
-    held = f"{words(task.state).lower()} by {task.owner}" if task.owner else f"for {task.role}"
+def _waits_for(task: Task, now: datetime, directory: Any) -> str:
+    held = f"{words(task.state).lower()} by {called(task.owner, directory)}" if task.owner else f"for {task.role}"
     return f"{held}, open {span(now - task.ready)}"
 
 

@@ -22,11 +22,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+
+from temporalio.exceptions import ApplicationError
 
 from inbox.directory import Directory
 from inbox.files import LOOK_EVERY, Entry, FileError, Watched, read
+from workunits.messages import FileOutbox
 
+_OUTBOX = "outbox"
+"""The scheme of a folder in which mail is left; ours, not apprise's."""
 _KEYS = ("window", "patience", "pause", "cap", "mail")
 
 
@@ -152,16 +157,28 @@ def mail_url(smtp: str, sender: str) -> str:
     return f"{scheme}://{login}{host}:{port}?smtp={host}&from={quote(sender, safe='')}{mode}"
 
 
+def outbox_url(folder: Path, sender: str) -> str:
+    """The channel that leaves mail in a folder instead of handing it to a server: to try things out.
+
+    Args:
+        folder: Where each message becomes a file.
+        sender: The sender's address.
+    """
+    return f"{_OUTBOX}{folder.absolute().as_uri().removeprefix('file')}?{urlencode({'from': sender})}"
+
+
 def deliver(url: str, title: str, body: str, reference: str) -> str:
     """Send one message, and wait for its end; gives why it failed, empty when it did not.
 
     Args:
-        url: An apprise URL.
+        url: An apprise URL, or one of `outbox_url` with a `to`.
         title: Its subject.
         body: Its text.
         reference: Travels as the header `X-Workunits-Message` where the channel has headers; the same when the same
             is sent again.
     """
+    if url.startswith(f"{_OUTBOX}:"):
+        return _leave(url, title, body, reference)
     import apprise
 
     _hush()
@@ -178,6 +195,19 @@ def deliver(url: str, title: str, body: str, reference: str) -> str:
     if outlet.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT):
         return ""
     return " ".join(said)[:300] or "the channel did not take it"
+
+
+def _leave(url: str, title: str, body: str, reference: str) -> str:
+    """Leave one message in a folder; why that failed, empty when it did not."""
+    there = urlsplit(url)
+    said = parse_qs(there.query)
+    try:
+        FileOutbox(Path(unquote(there.path)), said["from"][0]).send(said["to"][0], title, body, reference)
+    except OSError as error:
+        return f"the folder of messages: {error.strerror}"
+    except ApplicationError as error:
+        return error.message
+    return ""
 
 
 class _Listener(logging.Handler):

@@ -106,7 +106,7 @@ class Noticeboard:
             JournalUnavailableError: nothing was put up.
         """
         found = list(found)
-        if not found or all(notice.id in self._known(found) for notice in found):
+        if {notice.id for notice in found} <= self._known(found):
             return 0
         with self.store.write() as connection:
             self._take_turns(connection)

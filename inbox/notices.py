@@ -90,7 +90,7 @@ class Notifier:
             pause = self._every
             while not stop.is_set():
                 try:
-                    await self.follow()
+                    await self._follow_unless(stop)
                     pause = self._every
                 except (LedgerUnavailableError, JournalUnavailableError, RPCError) as error:
                     pause = min(max(pause, 0.5) * 2, _LONGEST_PAUSE)
@@ -99,6 +99,18 @@ class Notifier:
                         await asyncio.to_thread(self._board.note_error, str(error))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), pause)
+
+    async def _follow_unless(self, stop: asyncio.Event) -> None:
+        """Make one pass; one that waits for an engine that is gone does not hold up the end: it is made again."""
+        following, stopping = asyncio.ensure_future(self.follow()), asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait((following, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if following.done():
+                following.result()
+        finally:
+            for task in (following, stopping):
+                task.cancel()
+            await asyncio.gather(following, stopping, return_exceptions=True)
 
     def worker(self) -> Worker:
         """The worker that sends; not started."""

@@ -174,6 +174,18 @@ class Store:
             self._engine.dispose()
             self._engine = None
 
+    def scrub(self) -> None:
+        """Let nothing that was deleted be left in SQLite's log; PostgreSQL sees to it by itself, in time.
+
+        Raises:
+            JournalUnavailableError: says why.
+        """
+        if self.sqlite:
+            with self._explained(), self._connected() as connection:
+                cursor = connection.connection.cursor()  # a checkpoint needs to be outside of any transaction
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor.close()
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection that reads.
@@ -227,7 +239,8 @@ class Store:
 
     def _prepare(self, connection: Any, _: object) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", f"synchronous={self._synchronous}", f"busy_timeout={PATIENCE * 1000}"):
+        own = f"synchronous={self._synchronous}", f"busy_timeout={PATIENCE * 1000}"
+        for pragma in ("journal_mode=WAL", "secure_delete=ON", *own):
             connection.execute(f"PRAGMA {pragma}")
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
 from inbox.channels import Channels, deliver
@@ -187,4 +187,5 @@ async def _alive() -> AsyncIterator[None]:
 
 
 def _later(why: str, pause: timedelta) -> ApplicationError:
-    return ApplicationError(why, type="not_now", next_retry_delay=pause)
+    # Benign: it is how messages are gathered, or was told in a warning of ours already.
+    return ApplicationError(why, type="not_now", next_retry_delay=pause, category=ApplicationErrorCategory.BENIGN)

@@ -12,8 +12,10 @@ import typer
 
 from workers.answers import in_short
 from workers.console import Exit, emit, fail, note, open_cases, run, setup
+from workers.journaled import send as send_journaled
 from workers.names import TaskName, actor, find_task, refuse_task
 from workers.roles import Standing, standing
+from workers.settings import Settings
 from workers.words import read_span
 from workunits.client import Cases
 from workunits.core.errors import BadInput, Refused
@@ -61,12 +63,14 @@ def act(ctx: typer.Context, wanted: Act, *, json: bool) -> None:
     who = actor(wanted.by.actor)
     id_ = wanted.by.action_id or uuid.uuid4().hex
 
+    settings = setup(ctx).settings
+
     async def send() -> tuple[dict[str, Any], Standing]:
         async with open_cases(ctx) as cases:
             found = await find_task(cases, wanted.task, action_id=wanted.by.action_id)
             body = wanted.body(found) if callable(wanted.body) else wanted.body
             as_ = standing(
-                setup(ctx).settings,
+                settings,
                 who,
                 wanted.by.roles,
                 acting_for=wanted.by.acting_for,
@@ -88,7 +92,7 @@ def act(ctx: typer.Context, wanted: Act, *, json: bool) -> None:
                 "sent_at": datetime.now(UTC).isoformat(),
                 "body": dict(body),
             }
-            return await _deliver(cases, found, envelope, hint=not json), as_
+            return await _deliver(settings, cases, found, envelope, hint=not json), as_
 
     said, as_ = run(send())
     if not json:
@@ -98,11 +102,13 @@ def act(ctx: typer.Context, wanted: Act, *, json: bool) -> None:
     emit({**after, "action": wanted.action, "action_id": id_, "actor": who, "acting_for": wanted.by.acting_for})
 
 
-async def _deliver(cases: Cases, found: TaskName, envelope: dict[str, Any], *, hint: bool) -> dict[str, Any]:
+async def _deliver(
+    settings: Settings, cases: Cases, found: TaskName, envelope: dict[str, Any], *, hint: bool
+) -> dict[str, Any]:
     """Send it, and add to a refusal what is known here."""
     action = envelope["action"]
     try:
-        return await cases.send(envelope)
+        return await send_journaled(settings, cases, envelope)
     except BadInput as error:
         if action != "complete" and error.code == "invalid_field":
             await _explain(cases, found, action, error)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from datetime import timedelta
+from pathlib import Path
 
-from inbox.channels import Channels, Routes, mail_url
+from inbox.channels import Channels, Pace, Routes, mail_url, outbox_url
 from inbox.noticeboard import Noticeboard
 from inbox.notices import Notifier
 from inbox.store import Store
@@ -20,15 +22,24 @@ from workers.worker import end_with_stdin
 from workunits.client import Cases
 from workunits.registry import Catalog
 
+_OUTBOX_WINDOW = timedelta(seconds=5)
+"""Who tries things out does not wait a minute to see a message."""
+
 
 async def notify(
-    settings: Settings, catalog: Catalog, *, until_stdin_closes: bool = False, on_up: OnUp | None = None
+    settings: Settings,
+    catalog: Catalog,
+    *,
+    outbox: Path | None = None,
+    until_stdin_closes: bool = False,
+    on_up: OnUp | None = None,
 ) -> None:
     """Tell people of their tasks until SIGTERM or SIGINT.
 
     Args:
-        settings: Where people, ledger and channels are.
-        catalog: The units of whose tasks people are told.
+        settings: Who is who, and how they are reached.
+        catalog: The units whose tasks are told of.
+        outbox: The folder in which messages are left where the settings name no channels.
         until_stdin_closes: End when stdin does: whoever started this process holds its other end.
         on_up: Told of whose tasks people are told, once it begins.
 
@@ -44,7 +55,7 @@ async def notify(
         loop.add_signal_handler(number, stop.set)
     if until_stdin_closes:
         loop.add_reader(sys.stdin, end_with_stdin, stop)
-    directory, channels = open_directory(settings, catalog), open_channels(settings)
+    directory, channels = open_directory(settings, catalog), open_channels(settings, outbox)
     make_private(settings.state)
     ledger, store = Ledger(settings.ledger_url), Store(settings.journal_url)
     board = Noticeboard(store)
@@ -66,8 +77,12 @@ async def notify(
     log.info("stopped")
 
 
-def open_channels(settings: Settings) -> Channels:
-    """The channels that the settings name.
+def open_channels(settings: Settings, outbox: Path | None = None) -> Channels:
+    """The channels that the settings name, else a folder.
+
+    Args:
+        settings: The file of channels, and the mail server.
+        outbox: The folder, where there is neither.
 
     Raises:
         SettingsError: they name none.
@@ -76,6 +91,8 @@ def open_channels(settings: Settings) -> Channels:
     mail = mail_url(settings.mail.get_secret_value(), settings.mail_from) if settings.mail else ""
     if settings.notices:
         return Channels.watch(settings.notices, mail=mail)
+    if not mail and outbox:
+        return Channels(Routes(Pace(window=_OUTBOX_WINDOW), mail=outbox_url(outbox, settings.mail_from)))
     if not mail:
         why = "notices: how are people reached? Name the file of channels in WORKUNITS_NOTICES, or set WORKUNITS_MAIL"
         raise SettingsError(f"{why}; docs/notices.md shows one", field="notices")

@@ -23,6 +23,12 @@ def is_free(port: int) -> bool:
     return True
 
 
+def is_served(port: int) -> bool:
+    """Whether something listens on a loopback port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
 def free_ports(count: int) -> list[int]:
     """As many different free ports as asked for; nothing keeps them free, so use them at once."""
     with ExitStack() as stack:

@@ -175,6 +175,11 @@ class Settings(BaseSettings):
         return self.ledger is not None or (self.state / LEDGER_FILE).exists()
 
     @property
+    def has_journal(self) -> bool:
+        """Whether the inbox's own store is configured, or has been made where it is by default."""
+        return self.journal is not None or (self.state / JOURNAL_FILE).exists()
+
+    @property
     def separate_queues(self) -> dict[str, str]:
         """The executor kinds whose queue is not the cases' own."""
         return {kind: queue for kind, queue in self.queues.items() if queue != self.queue}

@@ -1,7 +1,8 @@
 """`workunits up`: everything on the embedded engine, until Ctrl-C.
 
-The engine, the worker and the follower are processes of their own. One that dies is reported and started again,
-after a pause that doubles. On Ctrl-C the engine ends last, so that the worker's cases need not wait the next time.
+The engine, the worker, the follower, the inbox and the notifier are processes of their own. One that dies is reported
+and started again, after a pause that doubles. On Ctrl-C the engine ends last, so that the worker's cases need not wait
+the next time.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from workers.console import OnUp, note
 from workers.embedded import Engine, Plan
 from workers.engine_faults import EngineError
 from workers.logs import log
-from workers.ports import LOOPBACK, free_ports, is_free
+from workers.ports import LOOPBACK, free_ports, is_free, is_served
 from workers.profile import point_to
 from workers.settings import Settings
 from workunits.client import Cases, DuplicateCaseError
@@ -39,6 +40,8 @@ _PEOPLE = Path(__file__).parent / "templates" / "directory.toml"
 """Invented people for the demo's units, while no directory of one's own is set."""
 _SETTLE = 10.0
 """Seconds in which new cases are to reach a person."""
+_LISTENS = 20.0
+"""Seconds in which the inbox is to listen."""
 
 
 @dataclass
@@ -99,7 +102,9 @@ async def _stay_up(
         if settings.directory or [package.name for package in catalog.packages] == [OWN.name]:
             inbox_port = INBOX_PORT if is_free(INBOX_PORT) else free_ports(1)[0]
             inbox = ("inbox", "--port", str(inbox_port))
-            others.append(Child(inbox, arguments, environment | _people(settings)))
+            people = environment | _people(settings, inbox_port)
+            notify = ("notify", "--outbox", str(_messages(settings)))
+            others += [Child(inbox, arguments, people), Child(notify, arguments, people)]
         try:
             worker.start()
             client = await connect(settings, catalog, address=engine.address)
@@ -108,8 +113,10 @@ async def _stay_up(
                 child.start()
             if seed:
                 await _seed(Cases(client, catalog, queue=settings.queue, memory=LedgerMemory(ledger)))
+            if inbox_port is not None:
+                await _opened(others[1], inbox_port)
             where = _where(engine, settings, inbox_port)
-            _welcome(where)
+            _welcome(where, settings)
             if on_up:
                 on_up(where)
             await _supervise(engine, [worker, *others])
@@ -118,12 +125,25 @@ async def _stay_up(
             await asyncio.gather(*(child.stop(settings.grace_seconds) for child in (worker, *others)))
 
 
-def _people(settings: Settings) -> dict[str, str]:
-    """Who may use the inbox here: on loopback anyone of the directory, unless there is a real way to log in."""
+def _people(settings: Settings, inbox_port: int) -> dict[str, str]:
+    """Where the inbox is, and who may use it: anyone of the directory, unless there is a real way to log in."""
+    found = {} if settings.inbox_url else {"WORKUNITS_INBOX_URL": f"http://{LOOPBACK}:{inbox_port}"}
     if settings.oidc_issuer:
-        return {}
+        return found
     directory = str((settings.directory or _PEOPLE).absolute())
-    return {"WORKUNITS_DEV_LOGIN": "true", "WORKUNITS_DIRECTORY": directory}
+    return found | {"WORKUNITS_DEV_LOGIN": "true", "WORKUNITS_DIRECTORY": directory}
+
+
+def _messages(settings: Settings) -> Path:
+    """The folder in which notices are left while no way to send them is set."""
+    return settings.data / "notices"
+
+
+async def _opened(inbox: Child, port: int) -> None:
+    """Wait until the inbox listens: whoever reads its address goes there at once."""
+    until = time.monotonic() + _LISTENS
+    while not is_served(port) and inbox.ended is None and time.monotonic() < until:  # noqa: ASYNC110, it tells nobody
+        await asyncio.sleep(LOOK)
 
 
 async def _seed(cases: Cases) -> None:
@@ -173,13 +193,15 @@ def _where(engine: Engine, settings: Settings, inbox_port: int | None) -> dict[s
     }
 
 
-def _welcome(where: Mapping[str, str | None]) -> None:
+def _welcome(where: Mapping[str, str | None], settings: Settings) -> None:
     export, ui = where["export"], where["ui"]
     lines = ["", f"Up. Engine: {where['engine']}" + (f"   Temporal's page: {ui}" if ui else "")]
     if where["inbox"] is None:
         lines += ["No inbox: name the people of your own units in a file, and the file in WORKUNITS_DIRECTORY."]
     else:
         lines += [f"Inbox: {where['inbox']}   in which you may be anyone: this is a development login"]
+        if not (settings.notices or settings.mail):
+            lines += [f"Notices of tasks are not sent; they are files in {_messages(settings)}"]
     if export:
         lines += ["Another engine is what a second terminal would find; to reach this one, type there first:", ""]
         lines += [f"    {export}", ""]

@@ -88,7 +88,7 @@ class Catalog:
         unit = self._units.get(name)
         if unit is None:
             near = difflib.get_close_matches(name, self._units, n=3, cutoff=0.4) or sorted(self._units)[:5]
-            raise UnknownUnitError(f"there is no unit {name[:60]!r}; did you mean {' or '.join(near) or 'nothing'}?")
+            raise UnknownUnitError(f"there is no such unit; did you mean {' or '.join(near) or 'nothing'}?")
         return unit
 
     @property

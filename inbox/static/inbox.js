@@ -43,6 +43,25 @@
     "?": () => $("#keys").showModal(),
   };
 
+  // Letters that act alone are in the way of whoever speaks to their computer: each may switch them off, for good.
+  const kept = {
+    get off() { try { return localStorage.getItem("keys") === "off"; } catch { return false; } },
+    set off(off) { try { localStorage.setItem("keys", off ? "off" : "on"); } catch { /* a browser that keeps nothing */ } },
+  };
+
+  function showSwitch() {
+    all("[data-keys-switch]").forEach((place) => {
+      place.hidden = false;
+      $("input", place).checked = !kept.off;
+    });
+  }
+
+  document.addEventListener("change", (event) => {
+    if (!event.target.closest("[data-keys-switch]")) return;
+    kept.off = !event.target.checked;
+    showSwitch();
+  });
+
   function isField(element) {
     return element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName);
   }
@@ -53,7 +72,7 @@
     const isBox = event.target.type === "checkbox";
     if ((isField(event.target) && !isBox) || $("dialog[open]")) return;
     const act = keys[event.key];
-    if (!act) return;
+    if (!act || kept.off) return;
     event.preventDefault();
     act();
   });
@@ -125,5 +144,6 @@
   document.addEventListener("DOMContentLoaded", () => {
     $("#errors, #conflict")?.focus();
     countDown();
+    showSwitch();
   });
 })();

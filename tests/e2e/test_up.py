@@ -83,6 +83,18 @@ async def test_what_dies_is_started_again(place: Place) -> None:
     assert run.leaves() == []
 
 
+def test_people_are_told_by_files(place: Place) -> None:
+    """No channel is set: each notice is a file, with the link under which this inbox has the task."""
+    run = place.start("up", "--seed", "--no-ui", WORKUNITS_STATE="told", WORKUNITS_DATA="told/data")
+    run.until("Ctrl-C stops everything")
+    inbox = run.said.partition("Inbox: ")[2].split()[0]
+    folder = place.folder / "told" / "data" / "notices"
+    assert "they are files in told/data/notices" in run.said
+    run.until(lambda _: any(f"{inbox}/task/" in file.read_text() for file in folder.glob("*.eml")))
+    assert run.end(signal.SIGINT) == 0
+    assert run.leaves() == []
+
+
 async def test_a_killed_up_takes_its_processes_with_it_and_the_next_goes_on(place: Place) -> None:
     """No engine stays that would hold the state; the cases are there again, and are not seeded twice."""
     run = seeded(place)

@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import random
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiosmtpd.controller import Controller
-from sqlalchemy import func, select
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.worker import Worker
 
-from inbox.channels import Channels, load_routes, mail_url
-from inbox.directory import Directory
-from inbox.files import FileError
-from inbox.notice import Notice
-from inbox.notice_status import NoticeStatus, read_status
-from inbox.notice_tables import notices, parcels
-from inbox.noticeboard import LEASE, Message, Noticeboard
-from inbox.notices import Notifier
-from inbox.store import Store
-from observability.ledger.follower import Follower
+from inbox.channels import mail_url
+from inbox.notice_tables import notices
 from observability.ledger.store import Ledger
-from observability.ledger.tables import tasks
-from tests.conftest import Bench
 from tests.inbox.conftest import PEOPLE
-from tests.inbox.crowd import PACKAGE
-from tests.inbox.post import Letter, Post, open_post
-from tests.lab.people import PEOPLE as PEOPLE_UNITS
-from tests.lab.people import FourEyes
+from tests.inbox.town import (
+    LIVES,
+    PACE,
+    ROOT,
+    URL,
+    Town,
+    bench,
+    has_status,
+    ledger,
+    post,
+    running,
+    store,
+    town,
+    until,
+    until_async,
+)
 from tests.observability.conftest import database, postgres
 from tests.workers.conftest import clean_environment
 from workers.catalog import load_catalog
@@ -47,162 +44,8 @@ from workers.ports import free_ports
 from workunits.client import Cases
 from workunits.core.lifecycle import Task
 from workunits.plugin import work_units
-from workunits.registry import Catalog
-from workunits.testing import Lab
 
-__all__ = ["database", "postgres"]
-
-ROOT = Path(__file__).parents[2]
-URL = "https://inbox.example.com"
-LIVES = 2
-PACE = "window = 0\npatience = 60\npause = 0.2\ncap = 10\n"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def bench() -> AsyncIterator[Bench]:
-    """An engine whose only tasks are ours: a notifier tells of all that are open."""
-    async with Lab(contracts=["tests.lab.contracts"]) as lab:
-        there = Bench(lab, Catalog([PACKAGE]))
-        async with Worker(there.client, task_queue=there.queue, workflows=list(PEOPLE_UNITS)):
-            yield there
-
-
-@pytest_asyncio.fixture
-async def ledger(bench: Bench, database: str) -> AsyncIterator[Ledger]:
-    """A ledger that follows, on each kind of database; no case is open at the end."""
-    opened = Ledger(database)
-    opened.migrate()
-    stop = asyncio.Event()
-    following = asyncio.create_task(Follower(bench.client, opened, bench.cases.catalog, every=0.1).run(stop))
-    yield opened
-    stop.set()
-    await following
-    opened.close()
-    async for view in bench.cases.list(state="waiting"):
-        await bench.cases.cancel(view.case, actor="test", reason="the test is over")
-        await bench.closed(view.case)
-
-
-@pytest.fixture
-def post() -> Iterator[Post]:
-    """Where the messages go."""
-    with open_post() as there:
-        yield there
-
-
-@dataclass
-class Town:
-    """What a notifier stands on."""
-
-    bench: Bench
-    ledger: Ledger
-    store: Store
-    people: Path
-    channels: Path
-    post: Post
-    known: int = 1
-
-    def notifier(self, cases: Cases | None = None) -> Notifier:
-        """A notifier; not started."""
-        return Notifier(
-            cases or self.bench.cases,
-            self.ledger,
-            Noticeboard(self.store),
-            Directory.watch(self.people, every=0),
-            Channels.watch(self.channels, every=0),
-            url=URL,
-            every=0.05,
-        )
-
-    def pace(self, **changed: float) -> None:
-        """Change the pace in the file of channels."""
-        lines = self.channels.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if line.partition(" =")[0] not in changed]
-        said = [f"{key} = {value}" for key, value in changed.items()]
-        self.channels.write_text("\n".join([*said, *kept, ""]), encoding="utf-8")
-
-    async def start(self) -> Task:
-        """A case whose task waits for a clerk."""
-        return await self.bench.task((await self.bench.start(FourEyes)).case, "prepare")
-
-    async def seen(self, task_id: str, **as_: Any) -> None:
-        """Wait until the ledger has a task so."""
-        wanted = [tasks.c.task_id == task_id, *(tasks.c[name] == value for name, value in as_.items())]
-
-        def look() -> bool:
-            with self.ledger.read() as connection:
-                return connection.scalar(select(tasks.c.task_id).where(*wanted)) is not None
-
-        await until(look)
-
-    async def letter(self, to: str, number: int = 1) -> Letter:
-        """The message with a number that came for someone, once it has."""
-        await until(lambda: len(self.post.of(to)) >= number)
-        return self.post.of(to)[number - 1]
-
-    async def act(self, task: Task, action: str, by: str, role: str = "clerk", **body: Any) -> None:
-        """Act on a task."""
-        await self.bench.cases.act(task.id, action, actor=by, roles=[role], body=body)
-
-    def states(self, what: Any = parcels.c.state) -> dict[str, int]:
-        """How many parcels there are, by state; or notices."""
-        with self.store.read() as connection:
-            return {row[0]: row[1] for row in connection.execute(select(what, func.count()).group_by(what))}
-
-    async def put_up(self) -> None:
-        """Wait until one more notice is put up than when this was asked last."""
-        self.known += 1
-        await until(lambda: sum(self.states(notices.c.state).values()) >= self.known)
-
-    async def settled(self, patience: float = 30) -> None:
-        """Wait until nothing is on its way."""
-
-        def look() -> bool:
-            return "new" not in self.states(notices.c.state) and not {"waiting", "sending"} & self.states().keys()
-
-        await until(look, patience)
-
-    def status(self) -> NoticeStatus:
-        """What `--status` shows."""
-        return read_status(self.store)
-
-
-@pytest.fixture
-def store(database: str, tmp_path: Path) -> Iterator[Store]:
-    """The inbox's store, in the ledger's kind of database; PostgreSQL's is the same one: the tables have own names."""
-    store = Store(f"sqlite:///{tmp_path / 'journal.sqlite'}" if database.startswith("sqlite") else database)
-    Noticeboard(store).open()
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def town(bench: Bench, ledger: Ledger, store: Store, people: Path, post: Post, tmp_path: Path) -> Town:  # noqa: PLR0917
-    """Everybody has a channel; what a test writes to its file is in force at once."""
-    path = tmp_path / "channels.toml"
-    everybody = ("ann", "ben", "cleo", "dora", "hana", "zoe")
-    path.write_text(PACE + "".join(post.channel("person", name) for name in everybody), encoding="utf-8")
-    path.chmod(0o600)
-    return Town(bench, ledger, store, people, path, post)
-
-
-@contextlib.asynccontextmanager
-async def running(notifier: Notifier) -> AsyncIterator[None]:
-    """A notifier at work."""
-    stop = asyncio.Event()
-    work = asyncio.create_task(notifier.run(stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await work
-
-
-async def until(look: Callable[[], bool], patience: float = 20) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(patience):
-        while not look():  # noqa: ASYNC110, neither a database nor a webhook tells us
-            await asyncio.sleep(0.02)
+__all__ = ["bench", "database", "ledger", "post", "postgres", "store", "town"]
 
 
 async def test_candidates_are_told_once_with_a_link_that_opens_the_task(town: Town):
@@ -340,7 +183,7 @@ async def test_a_dead_channel_is_an_incident_and_holds_up_nothing(town: Town):
         await until(lambda: town.states() == {"failed": 3})
         status = town.status()
         handle = town.bench.client.get_workflow_handle(f"notice:{task.id}:assignment")
-        await until_async(lambda: _has_status(handle, WorkflowExecutionStatus.FAILED))
+        await until_async(lambda: has_status(handle, WorkflowExecutionStatus.FAILED))
         await town.bench.answer(task, {"request": "x"}, by="ann")
         check = await town.bench.task(task.id.partition("/")[0], "check")
         await town.seen(check.id)
@@ -470,116 +313,6 @@ async def test_killed_again_and_again_it_tells_each_notice(town: Town, tmp_path:
     assert sorted(links) == sorted((who, _link(task)) for who in ("ann", "ben", "cleo") for task in those)
     assert len(town.post.letters) - len(once) <= LIVES * 3
     assert (town.states(), town.status().error) == ({"sent": LIVES * 9}, "")
-
-
-def _notice(number: int, rung: str = "assignment") -> Notice:
-    what = {"unit": "four_eyes", "key": str(number), "step": "prepare", "role": "clerk"}
-    return Notice(f"four_eyes:{number}/prepare", rung, "candidates", ("person:ann",), **what)
-
-
-def test_the_message_of_a_killed_sender_is_the_same_again(store: Store):
-    """Nobody knows whether it arrived: it is sent again with the same reference, and what came since goes apart."""
-    board, now, pause = Noticeboard(store), datetime.now(UTC), timedelta(seconds=1)
-    first, second, third = (_notice(number) for number in (1, 2, 3))
-    assert board.add([first, second], 10, now) == 2
-    message = board.open_message(first.id, "person:ann", pause, now)
-    assert isinstance(message, Message)
-    assert board.add([first, third], 10, now) == 1
-
-    assert board.open_message(second.id, "person:ann", pause, now) == "sending"
-    again = board.open_message(first.id, "person:ann", pause, now)
-    later = board.open_message(second.id, "person:ann", pause, now + LEASE)
-    assert isinstance(again, Message)
-    assert isinstance(later, Message)
-    assert message.reference == again.reference == later.reference
-    assert {notice.id for notice in later.notices} == {first.id, second.id}
-    fresh = board.open_message(third.id, "person:ann", pause, now)
-    assert isinstance(fresh, Message)
-    assert [notice.id for notice in fresh.notices] == [third.id]
-    board.sent(later, [first.id, second.id], now)
-    assert board.open_message(first.id, "person:ann", pause, now) == "sent"
-
-
-def test_a_channel_that_failed_is_left_alone_for_a_while(store: Store):
-    """Not each of many notices tries it; after its patience the oldest is given up, and told with the next."""
-    board, now, pause = Noticeboard(store), datetime.now(UTC), timedelta(seconds=30)
-    first, second = _notice(1), _notice(2)
-    board.add([first], 10, now)
-    message = board.open_message(first.id, "person:ann", pause, now)
-    assert isinstance(message, Message)
-    assert board.undelivered(message, "nothing listens there", timedelta(minutes=1), now) == "waiting"
-    board.add([second], 10, now)
-    assert board.open_message(second.id, "person:ann", pause, now + pause / 2) == "waiting"
-    late = now + timedelta(minutes=2)
-    message = board.open_message(first.id, "person:ann", pause, late)
-    assert isinstance(message, Message)
-    assert board.undelivered(message, "nothing listens there", timedelta(minutes=1), late) == "failed"
-    (incident,) = read_status(store).incidents
-    assert (incident.given_up, incident.waiting, incident.since) == (1, 1, now)
-
-    message = board.open_message(second.id, "person:ann", pause, late + pause)
-    assert isinstance(message, Message)
-    assert {notice.id for notice in message.notices} == {first.id, second.id}
-    board.sent(message, [first.id, second.id], late + pause)
-    assert read_status(store).incidents == ()
-
-
-def test_old_notices_are_forgotten_unless_their_task_is_open(store: Store):
-    """What is forgotten could be told again; of an open task nothing is."""
-    board, now = Noticeboard(store), datetime.now(UTC)
-    board.add([_notice(1), _notice(2)], 10, now)
-    assert board.prune(now, set()) == 0
-    assert board.prune(now + timedelta(seconds=1), {_notice(2).task_id}) == 1
-    assert board.add([_notice(2)], 10, now) == 0
-    board.passed(now, now)
-    board.passed(now - timedelta(hours=1), now)
-    assert board.mark() == now
-
-
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("window = -1", "window: a number from 0 to 3600"),
-        ("cap = true", "cap: a number from 1 to 100"),
-        ('mail = "nothing"', "mail: not a URL that apprise knows"),
-        ("channels = 1", "there is no such key"),
-        ('[[channel]]\nurl = "json://localhost"', "whose channel is it?"),
-        ('[[channel]]\nperson = "a"\nrole = "b"\nurl = "json://localhost"', "whose channel is it?"),
-        ('[[channel]]\nperson = "a"\nurl = "tops3cret://x"', "url: not a URL that apprise knows"),
-        ('[[channel]]\nperson = "a"', "url: it is missing"),
-        ('[[channel]]\nrole = "a"\nurl = "json://h"\n[[channel]]\nrole = "a"\nurl = "json://h"', "there twice"),
-    ],
-)
-def test_what_is_not_right_in_the_file_is_named_with_its_line(tmp_path: Path, text: str, why: str):
-    """And never a URL, which holds passwords."""
-    path = tmp_path / "channels.toml"
-    path.write_text(text)
-    path.chmod(0o600)
-    with pytest.raises(FileError) as refused:
-        load_routes(path)
-    assert why in str(refused.value)
-    assert f"{path}:" in str(refused.value)
-    assert "tops3cret" not in str(refused.value)
-
-
-def test_a_file_of_passwords_that_anyone_may_read_is_refused(tmp_path: Path):
-    """With what to do."""
-    path = tmp_path / "channels.toml"
-    path.write_text("")
-    path.chmod(0o644)
-    with pytest.raises(FileError, match="chmod o-r"):
-        load_routes(path)
-
-
-async def _has_status(handle: Any, status: WorkflowExecutionStatus) -> bool:
-    return bool((await handle.describe()).status == status)
-
-
-async def until_async(look: Any, patience: float = 20) -> None:
-    """Wait until something is so, where it has to be asked."""
-    async with asyncio.timeout(patience):
-        while not await look():  # noqa: ASYNC110, the engine tells nobody
-            await asyncio.sleep(0.02)
 
 
 def _link(task: Task) -> str:

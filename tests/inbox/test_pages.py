@@ -300,9 +300,11 @@ async def test_several_tasks_at_once(shop: Shop, marta: httpx2.AsyncClient):
 async def test_the_case_page_tells_the_whole_story(shop: Shop, marta: httpx2.AsyncClient):
     """A case has its steps as bars with words beside them, its promise, its record, and a link to Temporal."""
     task = await shop.application()
+    await shop.cases.act(task.id, "claim", actor="ines", roles=[task.role])
 
     page = Markup((await marta.get(f"/case/{quote(task.id.split('/')[0])}")).text)
 
+    assert "claimed by Inés Ibarra" in page.text
     bars = [svg for svg in page.all("svg") if svg.get("role") == "img"]
     assert len(bars) == 4
     assert all(str(bar["aria-label"]).startswith("waited ") for bar in bars)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -19,9 +20,13 @@ from inbox.wanted import Wanted
 from observability.ledger.store import Ledger
 from tests.conftest import Bench
 from tests.lab.units import Pair, Plain, Sequence
+from workunits.core.errors import BadInput
 from workunits.core.lifecycle import Task
+from workunits.registry import UnknownUnitError
 
 GRANT = {"decision": "grant"}
+ODD = ("'", '"', "%", "_", "clerk' OR '1'='1", 'x" --', "\\")
+"""What would mean something in a query, were it not bound or compared as text."""
 
 
 def actor(name: str, *roles: str, **more: Any) -> Actor:
@@ -126,6 +131,22 @@ async def test_whoever_acts_sees_it_at_once_and_everybody_else_within_two_second
     assert await listed(service, ANN, task, scope="mine") is None
 
 
+async def test_input_46_a_quote_or_a_line_in_a_query(bench, service):
+    """A quote, a pattern or a comment is only text and finds nothing; a line break is refused by its field."""
+    task = await decide(bench)
+    await followed(service, ANN, task, scope="groups")
+    for odd, field in itertools.product(ODD, ("search", "role")):
+        wanted: dict[str, Any] = {"scope": "groups", field: odd}
+        assert (await service.tasks(ANN, Wanted(**wanted))).tasks == ()
+        with pytest.raises(BadInput) as refused:
+            await service.tasks(ANN, Wanted(**{**wanted, field: f"{odd}\n"}))
+        assert refused.value.field == field
+    for odd in ODD:
+        with pytest.raises(UnknownUnitError, match="there is no such unit"):
+            await service.tasks(OTTO, Wanted(scope="all", unit=odd))
+    assert await listed(service, ANN, task, scope="groups") is not None
+
+
 async def test_the_list_falls_back_to_the_engine_and_says_so(bench, doors, tmp_path):
     """While the ledger is down; acting goes on."""
     task = await decide(bench)
@@ -136,6 +157,9 @@ async def test_the_list_falls_back_to_the_engine_and_says_so(bench, doors, tmp_p
     )
     row = await followed(service, ANN, task, scope="groups")
     page = await service.tasks(ANN, Wanted(scope="groups", limit=1))
+    for odd in ODD:
+        assert (await service.tasks(ANN, Wanted(scope="groups", search=odd))).tasks == ()
+        assert (await service.tasks(ANN, Wanted(scope="groups", role=odd))).tasks == ()
 
     assert (page.source, len(page.tasks)) == ("engine", 1)
     assert "ledger does not answer" in page.banner

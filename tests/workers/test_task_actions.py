@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from inbox.journal import Journal
 from tests.workers.terminal import served
 from workers.acts import read_until
 from workunits.core.errors import BadInput
@@ -198,6 +199,37 @@ def test_a_task_waits_is_delegated_and_comes_back(play):
     assert (early.code, early.err.splitlines()[-1].endswith("resolve it: workunits tasks resolve")) == (4, True)
     assert (back.code, "--to: should be someone else" in back.err) == (2, True)
     assert {acted["origin"] for acted in play.record()["actions"]} == {"cli"}
+
+
+def test_what_nobody_answers_is_kept_in_the_journal(desk, play, tmp_path):
+    """Written before it is sent, with its first answer; what is on its way is sent by the next, whoever that is."""
+    url = f"sqlite:///{tmp_path / 'journal.sqlite'}"
+    on = {"WORKUNITS_JOURNAL": url}
+    assert play.act("claim", "--action-id", "first", **on) == "claimed"
+    refused = play.run("claim", "--action-id", "second", "--json", who="olaf", **on)
+    wrong = play.run("complete", "--action-id", "third", "--set", "requests=x", "--json", **on)
+    journal = Journal(url)
+    kept = {one: entry for one in ("first", "second", "third") if (entry := journal.find(one))}
+    late = {**kept["first"].envelope, "action": "start", "action_id": "fourth", "revision": 2}
+    journal.take(late)  # as of a command that nobody answered
+
+    assert {one: entry.state for one, entry in kept.items()} == {
+        "first": "answered",
+        "second": "refused",
+        "third": "refused",
+    }
+    assert kept["first"].envelope["origin"] == "cli"
+    assert (refused.code, refused.error["code"]) == (4, "not_owner")
+    assert (wrong.code, wrong.error["code"], wrong.error["field"]) == (2, "invalid_field", "body.request")
+    assert play.act("claim", "--action-id", "first", **on) == "claimed"
+    assert play.act("start", "--action-id", "fourth", **on) == "in_progress"
+    assert [entry.action_id for entry in journal.answered_since(datetime(2020, 1, 1, tzinfo=UTC))] == [
+        "first",
+        "fourth",
+    ]
+    reused = play.run("stop", "--action-id", "first", "--json", **on)
+    assert (reused.code, reused.error["code"]) == (4, "action_id_reused")
+    journal.close()
 
 
 def test_admins_assign_hold_escalate_and_skip(play):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.console import Json, emit, fail, setup
+from workers.console import Json, emit, fail, note, setup
+
+if TYPE_CHECKING:
+    from observability.ledger.forgetting import Kind
+    from observability.ledger.store import Ledger
 
 
 def forget(
@@ -25,7 +29,7 @@ def forget(
     actor: Annotated[str, typer.Option("--as", help="Who does it; the login's name when omitted.")] = "",
     json: Json = False,
 ) -> None:
-    """Erase personal data from the ledger; figures stay, and it does not come back."""
+    """Erase personal data from the ledger and from the inbox's store; figures stay, and it does not come back."""
     from observability.ledger.erasing import export_marks, import_marks
     from observability.ledger.erasing import forget as erase
     from observability.ledger.store import Ledger
@@ -33,16 +37,21 @@ def forget(
 
     if sum(bool(given) for given in (case, subject, export_to, import_from)) != 1:
         fail("name one of --case, --subject, --export, --import", code="usage")
-    ledger = Ledger(setup(ctx).settings.ledger_url)
+    settings = setup(ctx).settings
+    ledger = Ledger(settings.ledger_url)
     ledger.check()
     who = named(actor)
+    on_its_way = 0
     if export_to:
         said = {"marks": export_marks(ledger, export_to, replace=force), "file": str(export_to)}
     elif import_from:
         said = {"cases": import_marks(ledger, import_from, actor=who)}
     else:
-        kind = "case" if case else "subject"
-        said = {"cases": erase(ledger, "case" if case else "subject", case or subject, actor=who), "kind": kind}
+        kind: Kind = "case" if case else "subject"
+        said = {"cases": erase(ledger, kind, case or subject, actor=who), "kind": kind}
+    if not export_to:
+        on_its_way = _forget_in_inbox(settings.journal_url, ledger)
+        said["on_its_way"] = on_its_way
     if json:
         emit(said)
     elif export_to:
@@ -51,6 +60,25 @@ def forget(
         typer.echo(
             f"Erased in {said['cases']} case(s). The mark is kept: what the engine still has does not bring it back."
         )
+        if on_its_way:
+            note(f"{on_its_way} action(s) are still on their way to the engine: forget again once they are delivered.")
+
+
+def _forget_in_inbox(url: str, ledger: Ledger) -> int:
+    """Do the same in the inbox's store, where there is one; how many actions have yet to be delivered first."""
+    from inbox.forgetting import forget_in
+    from inbox.store import Store
+    from observability.ledger.forgetting import Forgetting
+
+    store = Store(url)
+    if store.sqlite and not Path(store.url.database or "").exists():
+        return 0
+    with ledger.read() as connection:
+        marks = Forgetting.load(connection)
+    try:
+        return forget_in(store, marks)
+    finally:
+        store.close()
 
 
 def prune(

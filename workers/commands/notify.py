@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +14,9 @@ def notify(
     ctx: typer.Context,
     *,
     status: Annotated[bool, typer.Option("--status", help="Say what was told, and which channels are dead.")] = False,
+    outbox: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Leave messages there as files, where no channel is set.")
+    ] = None,
     until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
     json: Json = False,
 ) -> None:
@@ -26,7 +30,7 @@ def notify(
 
     set_up_logs()
     on_up = announce if json else None
-    run(run_notifier(there.settings, there.catalog, until_stdin_closes=until_stdin_closes, on_up=on_up))
+    run(run_notifier(there.settings, there.catalog, outbox=outbox, until_stdin_closes=until_stdin_closes, on_up=on_up))
 
 
 def _show(url: str, *, json: bool) -> None:
