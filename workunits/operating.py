@@ -76,6 +76,7 @@ async def decide(
     acting_for: str | None = None,
     accountable: str | None = None,
     origin: str = "",
+    sent_at: datetime | None = None,
     patience: float = 20,
 ) -> dict[str, Any]:
     """Decide on an incident as it was seen, and have the unit's answer.
@@ -91,6 +92,7 @@ async def decide(
         acting_for: Whom the actor stands in for.
         accountable: The person who answers for a decision now, where a directory says so.
         origin: Through which door it comes.
+        sent_at: When the actor decided; now when omitted.
         patience: Seconds of repeating while nobody answers.
 
     Raises:
@@ -106,7 +108,7 @@ async def decide(
         "acting_for": acting_for,
         "accountable": accountable,
         "origin": origin,
-        "sent_at": datetime.now(UTC).isoformat(),
+        "sent_at": (sent_at or datetime.now(UTC)).isoformat(),
         "body": dict(body or {}),
     }
     return await cases.send(envelope, patience=patience)

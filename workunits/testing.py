@@ -26,7 +26,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
@@ -42,6 +42,7 @@ from workunits.core.lifecycle import Task
 from workunits.core.record import SEARCH_ATTRIBUTES
 from workunits.core.spec import Step
 from workunits.core.unit import WorkUnit
+from workunits.operating import Trouble, decide, end_of_retry, troubles_of
 from workunits.performs import Performer, collect, match
 from workunits.plugin import work_units
 from workunits.registry import Catalog, Package
@@ -81,6 +82,19 @@ class Cancel:
     reason: str = "no longer needed"
     after: timedelta = timedelta(minutes=5)
     """How long after the task was ready, on the case's own clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """What an operator decides on an incident: see `Step.after`."""
+
+    action: Literal["retry", "resolve", "fail"]
+    result: BaseModel | None = None
+    """What the step gives, of a `resolve`."""
+    reason: str = "decided in a test"
+    by: str = "operator"
+    after: timedelta = timedelta(minutes=5)
+    """How long after the incident opened, or was tried again, on the case's own clock."""
 
 
 Canned = BaseModel | BusinessException | Exception | Answer | Cancel | Callable[[Any], Any]
@@ -130,6 +144,7 @@ class Lab:
         answers: Mapping[Step[Any, Any], Canned] | None = None,
         *,
         key: str | None = None,
+        operators: Mapping[Step[Any, Any], Sequence[Settle]] | None = None,
     ) -> CaseView:
         """Run one case to its close.
 
@@ -138,12 +153,13 @@ class Lab:
             case: Its input.
             answers: What each step gives; a human step without an answer is left to expire.
             key: The business key; a fresh one when omitted and the unit takes none from its case.
+            operators: What is decided each time that a step has failed for good; the last counts for all further ones.
 
         Returns:
             The closed case with its record.
 
         Raises:
-            NobodyAnswersError: the case waits for a person for ever.
+            NobodyAnswersError: the case waits for a person, or for an operator, for ever.
             PerformersError: a machine step has neither an answer nor a performer.
         """
         answers = dict(answers or {})
@@ -160,7 +176,8 @@ class Lab:
             people = {
                 step.name: _answer(answers[step]) for step in unit.steps if step in answers and step.kind == "human"
             }
-            return await drive(cases, Skipper(self._env), started.case, people)
+            settled = {step.name: decisions for step, decisions in (operators or {}).items()}
+            return await drive(cases, Skipper(self._env), started.case, people, settled)
 
 
 class Skipper:
@@ -170,6 +187,11 @@ class Skipper:
         """Use a test environment, or a `temporalio.testing.TimeSkipper`."""
         self._env = env
 
+    async def now(self, handle: WorkflowHandle[Any, Any]) -> datetime:
+        """What the clock shows."""
+        shown: datetime = await self._env.get_current_time(handle)
+        return shown
+
     async def to(self, handle: WorkflowHandle[Any, Any], moment: datetime) -> None:
         """Skip to a moment; nothing happens when it has passed."""
         ahead = moment - await self._env.get_current_time(handle)
@@ -177,7 +199,13 @@ class Skipper:
             await self._env.fast_forward(handle, ahead)
 
 
-async def drive(cases: Cases, skipper: Skipper, case: str, people: Mapping[str, Answer | Cancel]) -> CaseView:
+async def drive(
+    cases: Cases,
+    skipper: Skipper,
+    case: str,
+    people: Mapping[str, Answer | Cancel],
+    operators: Mapping[str, Sequence[Settle]] | None = None,
+) -> CaseView:
     """Answer a case's tasks as the people would, at their times, until it closes.
 
     Args:
@@ -185,9 +213,10 @@ async def drive(cases: Cases, skipper: Skipper, case: str, people: Mapping[str, 
         skipper: Moves its clock.
         case: The case.
         people: Answers by step name; a task without one is left to expire.
+        operators: Decisions on incidents by step name.
 
     Raises:
-        NobodyAnswersError: an unanswered task never expires.
+        NobodyAnswersError: an unanswered task never expires, or nobody decides on an incident.
         TimeoutError: a machine step did not end within 30 seconds of real time.
     """
     handle: WorkflowHandle[Any, Any] = cases.client.get_workflow_handle(case)
@@ -196,6 +225,11 @@ async def drive(cases: Cases, skipper: Skipper, case: str, people: Mapping[str, 
             view = await cases.show(case)
             if not view.is_open:
                 return view
+            trouble = next((one for one in troubles_of(view) if one.incident.state == "open"), None)
+            if trouble is not None:
+                limit.reschedule(asyncio.get_running_loop().time() + _PATIENCE)
+                await _settle(cases, skipper, trouble, (operators or {}).get(trouble.incident.step, ()))
+                continue
             task = _next_task(view, people)
             if task is None:
                 await asyncio.sleep(_POLL)
@@ -213,6 +247,22 @@ async def drive(cases: Cases, skipper: Skipper, case: str, people: Mapping[str, 
                 await skipper.to(handle, task.expires + timedelta(seconds=1))
             else:
                 raise NobodyAnswersError(f"{task.id} waits for {task.role}: give an answer for the step {task.step!r}")
+
+
+async def _settle(cases: Cases, skipper: Skipper, trouble: Trouble, decisions: Sequence[Settle]) -> None:
+    if not decisions:
+        step = trouble.incident.step
+        raise NobodyAnswersError(f"{trouble.name} waits for an operator: give decisions for the step {step!r}")
+    said = decisions[min(trouble.incident.tries, len(decisions)) - 1]
+    handle: WorkflowHandle[Any, Any] = cases.client.get_workflow_handle(trouble.view.case)
+    at = await skipper.now(handle) + said.after
+    await skipper.to(handle, at)
+    body: dict[str, Any] = {"reason": said.reason}
+    if said.result is not None:
+        body["result"] = said.result.model_dump(mode="json")
+    accountable = cases.catalog.get(trouble.view.unit).outcome.accountable
+    await decide(cases, trouble, said.action, actor=said.by, roles=[accountable], body=body, sent_at=at)
+    await end_of_retry(cases, trouble)
 
 
 def _next_task(view: CaseView, people: Mapping[str, Answer | Cancel]) -> Task | None:

@@ -22,7 +22,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from tests.conftest import ALL, PACKAGE, Bench
-from tests.lab import performers
+from tests.lab import performers, trouble_performers
 from tests.lab.units import Inline, Plain, Ruled, Sequence
 from workers.opened import payloads_in
 from workers.wedged import _why
@@ -189,7 +189,9 @@ async def bench_with(lab: Lab, ring: KeyRing | None, queue: str) -> Bench:
 def worker(bench: Bench, *, cases: bool = True, steps: bool = True) -> Worker:
     """A worker that keeps no case in memory, so that every activation replays what is sealed."""
     machine = [step for unit in ALL for step in unit.steps]
-    activities = [performer.as_activity() for performer in match(machine, collect([performers], {}))]
+    activities = [
+        performer.as_activity() for performer in match(machine, collect([performers, trouble_performers], {}))
+    ]
     return Worker(
         bench.client,
         task_queue=bench.queue,

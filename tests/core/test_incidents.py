@@ -8,12 +8,17 @@ from typing import Any
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
+from temporalio.worker import Worker
 
+from tests.conftest import PACKAGE, Bench
+from tests.lab import trouble_performers
 from tests.lab.messages import cause
 from tests.lab.trouble_performers import BROKEN, DONE, ODD
-from tests.lab.troubles import Held
+from tests.lab.troubles import Held, Trip
 from workunits.core.errors import BadInput, Refused
 from workunits.core.parts import parts
+from workunits.performs import collect, match
+from workunits.registry import Catalog
 
 GRANT = {"decision": "grant"}
 HOUR = 3_600_000_000
@@ -295,6 +300,28 @@ async def test_an_inline_step_has_incidents_too(bench):
 
     assert (view.close, incident(view, "confirm").state) == ("achieved", "resolved")
     assert adds_up(view)
+
+
+async def test_a_worker_that_remembers_nothing_goes_on(lab):
+    """Each activation replays the whole case: incidents, decisions and compensations come out the same."""
+    there = Bench(lab, Catalog([PACKAGE]), queue=f"forgetful-{uuid.uuid4().hex[:8]}")
+    steps = [step for unit in (Held, Trip) for step in unit.steps]
+    found = [p for p in collect([trouble_performers], {}) if p.step in steps]
+    activities = [performer.as_activity() for performer in match(steps, found)]
+    async with Worker(
+        lab.client, task_queue=there.queue, workflows=[Held, Trip], activities=activities, max_cached_workflows=0
+    ):
+        case = (await there.start(Held, "twice")).case
+        await decide(there, (await held(there, case)).case, "retry")
+        await decide(there, (await held(there, case, tries=2)).case, "retry")
+        await sign(there, case)
+        trip = (await there.start(Trip, "no car")).case
+        closed, undone = await there.closed(case), await there.closed(trip)
+
+    assert (closed.close, incident(closed).state, incident(closed).tries) == ("achieved", "resolved", 2)
+    assert undone.record
+    assert len([work for work in undone.record.steps if work.undoes and work.end == "done"]) >= 2
+    assert adds_up(closed)
 
 
 async def test_a_poisoned_case_takes_no_other_down(bench):

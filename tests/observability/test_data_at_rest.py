@@ -24,7 +24,7 @@ from observability.ledger.letters import read_letters
 from observability.ledger.store import Ledger, LedgerError
 from observability.ledger.tables import cases
 from tests.conftest import ALL, PACKAGE, Bench
-from tests.lab import performers
+from tests.lab import performers, trouble_performers
 from tests.lab.units import Plain, Ruled, Sequence
 from workers.case_page import page_of
 from workers.codec_checks import PLAIN, codec, count_needs
@@ -68,7 +68,7 @@ def contents(folder: Path) -> bytes:
 def worker(client: Client) -> Worker:
     """A worker for the tests' units."""
     steps = [step for unit in ALL for step in unit.steps]
-    activities = [performer.as_activity() for performer in match(steps, collect([performers], {}))]
+    activities = [performer.as_activity() for performer in match(steps, collect([performers, trouble_performers], {}))]
     return Worker(client, task_queue=QUEUE, workflows=list(ALL), activities=activities)
 
 

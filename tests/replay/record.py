@@ -20,7 +20,9 @@ from temporalio.worker import Worker
 
 from activities import customer_onboarding
 from tests.lab import performers as lab_performers
+from tests.lab import trouble_performers
 from tests.lab.contracts import Decision, Facts, Request
+from tests.lab.troubles import Held, Trip
 from tests.lab.units import Pair, Ruled, Sequence
 from tests.replay import performers
 from tests.replay.planted import Planted
@@ -41,14 +43,14 @@ from workunits.contracts.customer_onboarding import Decision as OnboardingDecisi
 from workunits.core.spec import Step
 from workunits.performs import collect, match
 from workunits.registry import Catalog, Package
-from workunits.testing import Answer, Canned, Lab, Skipper, drive
+from workunits.testing import Answer, Canned, Lab, Settle, Skipper, drive
 
 HERE = Path(__file__).parent
 LAB = HERE / "lab"
 RUN_IS_LONG = 60
 """Events, where a server by itself says 4,096."""
 PLANTED = Package("planted", (Planted,), ("tests.lab.contracts",), ())
-OTHERS = Package("lab", (Pair, Ruled, Sequence), ("tests.lab.contracts",), ())
+OTHERS = Package("lab", (Pair, Ruled, Sequence, Held, Trip), ("tests.lab.contracts",), ())
 
 GRANT, REFUSE = Decision(decision="grant"), Decision(decision="refuse", reason="too risky")
 FACTS = Facts(risk="by hand")
@@ -109,13 +111,15 @@ async def record_lab(folder: Path) -> None:
             await stage.run("ruled", "look odd", look_by_hand=FACTS)
             await stage.run("pair", left=GRANT, right=GRANT)
             await stage.run_on("sequence")
+            await stage.run("held", "twice", sign=GRANT)
+            await stage.run_by_itself("trip", "no car")
         await _record(client, catalog, LAB)
 
 
 @asynccontextmanager
 async def _served(client: Client, catalog: Catalog) -> AsyncIterator[Stage]:
     steps = [step for unit in catalog for step in unit.steps]
-    found = collect([performers, lab_performers], {})
+    found = collect([performers, lab_performers, trouble_performers], {})
     own = {step.activity for step in steps}
     activities = [p.as_activity() for p in match(steps, [p for p in found if p.step.activity in own])]
     async with Worker(client, task_queue=QUEUE, workflows=list(catalog), activities=activities):
@@ -146,9 +150,14 @@ class Stage:
         await self.run("planted", decide=Answer(GRANT, after=timedelta(hours=3)))
 
     async def run(self, unit: str, mood: str = "", **people: Answer | Decision | Facts) -> None:
-        """Run a case to its close; a task without an answer expires."""
+        """Run a case to its close; a task without an answer expires, and what failed for good is tried again."""
         answers = {step: given if isinstance(given, Answer) else Answer(given) for step, given in people.items()}
-        await drive(self._cases, self._skipper, await self._start(unit, mood), answers)
+        operators = {"book": [Settle("retry")]}
+        await drive(self._cases, self._skipper, await self._start(unit, mood), answers, operators)
+
+    async def run_by_itself(self, unit: str, mood: str) -> None:
+        """Leave a case alone until it has closed, whoever it asks meanwhile."""
+        await self._until(await self._start(unit, mood), lambda view: not view.is_open)
 
     async def run_on(self, unit: str) -> None:
         """Have someone take up and put down a task until the case goes on as a new run, then finish it."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.lab.troubles import Held, Trip
 from tests.lab.units import Pair, Ruled, Sequence
 from tests.replay.planted import Planted
 from workers.catalog import OWN
@@ -22,7 +23,7 @@ from workunits.units import UNITS
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.json")) + sorted(HERE.glob("lab/*.json"))
-CATALOG = Catalog([OWN, Package("lab", (Planted, Pair, Ruled, Sequence), ("tests.lab.contracts",), ())])
+CATALOG = Catalog([OWN, Package("lab", (Planted, Pair, Ruled, Sequence, Held, Trip), ("tests.lab.contracts",), ())])
 IMPOSSIBLE: dict[tuple[str, Way], str] = {
     ("refund_request", ("not_achieved", "outcome_not_met")): (
         "a refund that is granted is paid, or the case closes as already_refunded; one that is refused is achieved"
@@ -82,6 +83,15 @@ def test_both_ends_of_a_continuation_are_there():
     assert continued.close == "continued"
     assert went_on.record
     assert went_on.record.runs == 2
+
+
+def test_an_incident_and_a_compensation_are_there():
+    """One history was held until its step succeeded at last, and one undid what it had done."""
+    held, trip = (load(HERE / "lab" / name) for name in ("held-v1-achieved.json", "trip-v1-not_achieved-odd.json"))
+    assert held.record
+    assert [(one.state, one.tries) for one in held.record.incidents] == [("resolved", 2)]
+    assert trip.record
+    assert {work.undoes for work in trip.record.steps} >= {"book_flight", "book_room"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -31,19 +31,20 @@ async def perform_or_wait(course: Course, step: Step[Any, Any], work: Work, what
     incident = course.record.incident(f"{course.record.case}/{work.key}")
     since = Since(work.ready)
     while True:
-        if incident is None or incident.state == "retrying":
-            said = await course.machines.attempt(course, step, work, what, since)
-            failed = said.out is None and not said.business
-            if incident is None and (not failed or step.after == "fail" or rule_for(course.unit, step, said)):
-                return said
-            incident = _open(course, step, work, said) if incident is None else _tried(course, incident, work, said)
-            if not failed:
-                return said
-            _hold(work, course.at())
-        await _decided(course, incident, work)
-        if incident.state != "retrying":
-            return course.desk.answers.pop(f"{course.record.case}/{work.key}")
-        since = Since(course.at(), incident.attempts)
+        if incident is not None:
+            # It may have been decided before: messages of a run's first task come before the work.
+            await _decided(course, incident, work)
+            if incident.state != "retrying":
+                return course.desk.answers.pop(f"{course.record.case}/{work.key}")
+            since = Since(course.at(), incident.attempts)
+        said = await course.machines.attempt(course, step, work, what, since)
+        failed = said.out is None and not said.business
+        if incident is None and (not failed or step.after == "fail" or rule_for(course.unit, step, said)):
+            return said
+        incident = _open(course, step, work, said) if incident is None else _tried(course, incident, work, said)
+        if not failed:
+            return said
+        _hold(work, course.at())
 
 
 def let_go(work: Work, at: Microseconds) -> None:
