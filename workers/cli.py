@@ -26,6 +26,7 @@ from workers.commands import (
     replay,
     runtime,
     tasks,
+    watchdog,
 )
 from workers.commands.report import report as report_command
 from workers.console import EXIT_CODES, CommandError, Exit, Setup, debugging, judge, report
@@ -66,6 +67,7 @@ app.add_typer(tasks.app, name="tasks")
 app.command()(ledger.follow)
 app.command()(inbox.inbox)
 app.command()(notify.notify)
+app.command()(watchdog.watchdog)
 app.command()(inbox.token)
 app.command()(inbox.redeliver)
 app.command()(evidence.evidence)
