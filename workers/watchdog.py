@@ -114,6 +114,7 @@ class Watchdog:
         self._unserved: list[Finding] = []
         self._ahead = 0.0
         self._measured: float | None = None
+        self._patient_since: datetime | None = None
 
     def close(self) -> None:
         """Let go of the ledger."""
@@ -123,6 +124,7 @@ class Watchdog:
     async def run(self, stop: asyncio.Event, gauges: Gauges) -> None:
         """Look again and again until told to stop; nothing that is broken ends it."""
         pause = every = self._settings.watchdog_every_seconds
+        self._patient_since = datetime.now(UTC)
         while not stop.is_set():
             began = time.monotonic()
             try:
@@ -226,7 +228,14 @@ class Watchdog:
     async def _suspects(self, now: datetime, namespace: str | None, directory: Directory | None) -> Suspicion:
         if self._ledger is None:
             return Suspicion()
-        return await asyncio.to_thread(self._ledger.look, now, self._grace, namespace=namespace, directory=directory)
+        return await asyncio.to_thread(
+            self._ledger.look,
+            now,
+            self._grace,
+            namespace=namespace,
+            directory=directory,
+            patient_since=self._patient_since,
+        )
 
 
 def _down(error: Exception) -> Finding:

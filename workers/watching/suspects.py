@@ -69,7 +69,15 @@ class LedgerSide:
         """Let go of its connections."""
         self._ledger.close()
 
-    def look(self, now: datetime, grace: timedelta, *, namespace: str | None, directory: Directory | None) -> Suspicion:
+    def look(
+        self,
+        now: datetime,
+        grace: timedelta,
+        *,
+        namespace: str | None,
+        directory: Directory | None,
+        patient_since: datetime | None = None,
+    ) -> Suspicion:
         """Look once; a ledger that does not serve us is a finding, too.
 
         Args:
@@ -77,6 +85,7 @@ class LedgerSide:
             grace: By how much something may be late.
             namespace: Whose follower is looked at; none while the engine is not known.
             directory: Who is who; none where there are no people.
+            patient_since: Since when a follower has had time to start, where it starts beside us.
         """
         try:
             self._ledger.check()
@@ -86,7 +95,7 @@ class LedgerSide:
                     found |= set(self._for_nobody(connection, directory, now))
                 findings = open_incidents(connection, self._units)
                 if namespace:
-                    findings += self._behind(connection, now, namespace)
+                    findings += self._behind(connection, now, namespace, patient_since)
         except LedgerError as error:
             remedy = "cases go on without it; the follower catches up when it is there again"
             return Suspicion(findings=(Finding("ledger_unavailable", str(error), remedy),))
@@ -119,9 +128,11 @@ class LedgerSide:
         self._after = rows[-1]["task_id"] if len(rows) == TASKS else ""
         return (row["case_id"] for row in rows if why_nobody(_waiting(row), directory, now))
 
-    def _behind(self, connection: Connection, now: datetime, namespace: str) -> list[Finding]:
+    def _behind(
+        self, connection: Connection, now: datetime, namespace: str, patient_since: datetime | None
+    ) -> list[Finding]:
         passed = connection.execute(select(followers.c.passed_at).where(followers.c.namespace == namespace)).scalar()
-        if passed is not None and passed + QUIET >= now:
+        if any(moment and moment + QUIET >= now for moment in (passed, patient_since)):
             return []
         why = "nobody has followed this namespace yet" if passed is None else "no follower has passed since"
         remedy = "start one: workunits follow; until then due warnings and people's tasks are found late"
