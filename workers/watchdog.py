@@ -22,7 +22,7 @@ from inbox.directory import Directory
 from workers.address import UnreachableError
 from workers.checks import clock_ahead
 from workers.connect import connect
-from workers.settings import Settings
+from workers.settings import Settings, SettingsError
 from workers.watching.board import Board, Change
 from workers.watching.engine import EngineSide, said_at
 from workers.watching.finding import Finding
@@ -45,6 +45,8 @@ LONGEST_LOOK, LONGEST_PAUSE = 60.0, 120.0
 """Seconds: an engine that stands still is given up after the first, and asked again after at most the second."""
 ONCE = 1000
 """Passes of a single full round at most."""
+_HOLD_UP = ("task_failing", "no_worker", "held", "case_unreadable")
+"""Kinds that keep a case from firing its rungs, where they are about all of it."""
 _TOLD = 20
 """New findings that a pass writes into the log one by one."""
 log = logging.getLogger("workunits.watchdog")
@@ -89,6 +91,15 @@ class _Rounds:
         return min(one.turns for one in (self.overdue, self.unattended, self.all, self.marked, self.paused))
 
 
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What came with the connection."""
+
+    engine: EngineSide
+    judge: Judge
+    serving: Serving
+
+
 class Watchdog:
     """Looks at one namespace through one catalog."""
 
@@ -109,8 +120,7 @@ class Watchdog:
         self._ledger = LedgerSide(settings.ledger_url, catalog) if settings.has_ledger else None
         self._board = Board()
         self._rounds = _Rounds()
-        self._client: Client | None = None
-        self._judge: Judge | None = None
+        self._sight: _Sight | None = None
         self._unserved: list[Finding] = []
         self._ahead = 0.0
         self._measured: float | None = None
@@ -129,6 +139,8 @@ class Watchdog:
             began = time.monotonic()
             try:
                 look = await self.look()
+            except SettingsError:
+                raise
             except Exception as error:  # noqa: BLE001 - who watches the others must not fall over what it does not know
                 log.error("the look failed: %s: %s", type(error).__name__, str(error)[:300])  # noqa: TRY400 - as above
                 pause = min(pause * 2, LONGEST_PAUSE)
@@ -146,7 +158,7 @@ class Watchdog:
         """Look until each open case was looked at once."""
         look = await self.look()
         passes = 1
-        while self._judge and self._rounds.turns == 0 and passes < ONCE:
+        while self._sight and self._rounds.turns == 0 and passes < ONCE:
             if any(finding.kind == "engine_unavailable" for finding in look.change.now):
                 break
             look = await self.look()
@@ -163,11 +175,11 @@ class Watchdog:
         directory, broken = self._people.look()
         found += broken
         try:
-            client = await self._connected()
-            now = await self._now(client)
-            suspicion = await self._suspects(now, client.namespace, directory)
+            sight = await self._connected()
+            now = await self._now(sight.engine.client)
+            suspicion = await self._suspects(now, sight.engine.client.namespace, directory)
             async with asyncio.timeout(LONGEST_LOOK):
-                await self._look_at_cases(now, suspicion, directory)
+                await self._look_at_cases(sight, now, suspicion, directory)
         except (UnreachableError, RPCError, TimeoutError) as error:
             now = datetime.now(UTC) - timedelta(seconds=self._ahead)
             suspicion = await self._suspects(now, None, directory)
@@ -178,26 +190,26 @@ class Watchdog:
 
     # -- the engine
 
-    async def _connected(self) -> Client:
-        if self._client is None:
-            self._client = await connect(self._settings, self._catalog)
-            engine = EngineSide(self._client, self._catalog)
-            self._judge = Judge(engine, self._catalog, self._grace)
-            self._engine, self._serving = engine, Serving(engine, self._settings, self._catalog)
-        return self._client
+    async def _connected(self) -> _Sight:
+        if self._sight is None:
+            engine = EngineSide(await connect(self._settings, self._catalog), self._catalog)
+            judge = Judge(engine, self._catalog, self._grace)
+            self._sight = _Sight(engine, judge, Serving(engine, self._settings, self._catalog))
+        return self._sight
 
     async def _now(self, client: Client) -> datetime:
         """The engine's time: a watchdog on a machine with a wrong clock must not cry wolf."""
         if self._measured is None or time.monotonic() - self._measured > CLOCK_EVERY:
             measured = await clock_ahead(client)
-            if measured:
-                self._ahead, self._measured = measured[0], time.monotonic()
+            self._ahead = measured[0] if measured else self._ahead
+            self._measured = time.monotonic()
         return datetime.now(UTC) - timedelta(seconds=self._ahead)
 
-    async def _look_at_cases(self, now: datetime, suspicion: Suspicion, directory: Directory | None) -> None:
-        assert self._judge  # noqa: S101 - it came with the connection
-        judge, engine, rounds = self._judge, self._engine, self._rounds
-        self._unserved = await self._serving.unserved(self._ahead)
+    async def _look_at_cases(
+        self, sight: _Sight, now: datetime, suspicion: Suspicion, directory: Directory | None
+    ) -> None:
+        judge, engine, rounds = sight.judge, sight.engine, self._rounds
+        self._unserved = await sight.serving.unserved(self._ahead)
         limit = said_at(now - self._grace)
         late = f"(WorkUnitDueAt < {limit} OR (WorkUnitDueAt IS NULL AND StartTime < {limit}))"
         judge.by_listing(await rounds.overdue.next(engine, late), now, directory)
@@ -218,9 +230,9 @@ class Watchdog:
         await judge.by_description(names, now, directory)
 
     def _of_cases(self) -> list[Finding]:
-        if self._judge is None:
+        if self._sight is None:
             return []
-        kept = (*self._judge.described.values(), *self._judge.listed.values())
+        kept = (*self._sight.judge.described.values(), *self._sight.judge.listed.values())
         return [finding for findings in kept for finding in findings]
 
     # -- the ledger
@@ -247,7 +259,7 @@ def _down(error: Exception) -> Finding:
 def _explained(found: Sequence[Finding]) -> Iterable[Finding]:
     """Say of each missing rung what holds its case up, where that is found, too."""
     whole = {finding.unit: finding for finding in found if finding.kind == "no_worker" and not finding.case}
-    of_case = {finding.case: finding for finding in found if finding.case and not finding.rung}
+    of_case = {finding.case: finding for finding in found if finding.kind in _HOLD_UP and not finding.about}
     for finding in found:
         if not finding.rung:
             # Its queue or build says it already, for all of its cases.

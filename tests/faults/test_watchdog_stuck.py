@@ -84,6 +84,21 @@ async def test_f16_a_version_that_nobody_serves(fleet, watch):
     assert found.since < datetime.now(UTC)
 
 
+async def test_f16_a_build_that_was_never_made_current(fleet, watch):
+    """Its worker polls, and new cases wait all the same: the remedy deploys it."""
+    fleet.worker("--build-id", "first")
+    case = await fleet.start()
+    about = f"deployment {fleet.queue}"
+
+    found = await watch.until("no_worker", about=about)
+    fleet.command("deploy", "first")
+    await fleet.task(case)
+    await watch.until_look(lambda look: all(one.about != about for one in look.change.now))
+
+    assert found.cause == f"no build of {fleet.queue} is current: 1 open case(s) wait for one"
+    assert found.remedy == "workunits deploy first"
+
+
 async def test_f16_a_queue_that_nobody_serves(fleet, watch):
     """A queue without any worker is one finding for each unit that has open cases there, and so is one for a kind."""
     case = await fleet.start()

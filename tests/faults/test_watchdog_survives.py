@@ -138,7 +138,7 @@ async def test_a_directory_that_is_broken(fleet, watch):
 async def test_a_case_whose_memo_is_poison(fleet, watch, memo):
     """It is a finding of its own, and another case's is found beside it."""
     poison = RawValue(Payload(metadata={"encoding": b"json/plain"}, data=memo))
-    case = f"urgent:{fleet.queue}"
+    case = f"urgent:o'brien \\ {fleet.queue}"
     await fleet.client.start_workflow(
         "urgent", Request(request="x"), id=case, task_queue=fleet.queue, memo={MEMO: poison}
     )
@@ -159,7 +159,7 @@ async def test_a_case_that_the_engine_cannot_describe(fleet, watch):
 
     said = await EngineSide(fleet.client, CATALOG).describe([poison, case, "urgent:none"])
     await watch.look()
-    await watch.watchdog._judge.by_description([poison, case], (await watch.look()).at, None)
+    await watch.watchdog._sight.judge.by_description([poison, case], (await watch.look()).at, None)
     look = await watch.look()
 
     assert str(said[poison]).startswith("the engine cannot describe it: ")

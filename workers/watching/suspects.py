@@ -64,6 +64,7 @@ class LedgerSide:
         self._ledger = Ledger(url)
         self._units = {unit.unit_name: unit for unit in catalog}
         self._after = ""
+        self._incidents: tuple[Finding, ...] = ()
 
     def close(self) -> None:
         """Let go of its connections."""
@@ -93,12 +94,13 @@ class LedgerSide:
                 found = set(self._overdue(connection, now - grace))
                 if directory:
                     found |= set(self._for_nobody(connection, directory, now))
-                findings = open_incidents(connection, self._units)
+                self._incidents = tuple(open_incidents(connection, self._units))
+                findings = list(self._incidents)
                 if namespace:
                     findings += self._behind(connection, now, namespace, patient_since)
         except LedgerError as error:
             remedy = "cases go on without it; the follower catches up when it is there again"
-            return Suspicion(findings=(Finding("ledger_unavailable", str(error), remedy),))
+            return Suspicion(findings=(Finding("ledger_unavailable", str(error), remedy), *self._incidents))
         return Suspicion(tuple(sorted(found)), tuple(findings))
 
     def _overdue(self, connection: Connection, limit: datetime) -> Iterable[str]:
