@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Column, MetaData, String, Table, select
+from sqlalchemy import Column, Integer, MetaData, String, Table, inspect, select
 
 from inbox.directory import Directory
 from inbox.roster import Person, Roster
@@ -15,11 +15,19 @@ from observability.ledger.store import Ledger
 from observability.ledger.tables import cases
 from tests.conftest import PACKAGE
 from tests.lab.units import Plain
+from workers.watching.finding import Finding
 from workers.watching.suspects import LedgerSide
 from workunits.registry import Catalog
 
 CATALOG = Catalog([PACKAGE])
 CLERKS = Directory(Roster(people={"ann": Person("ann", "Ann", groups=("clerks",))}, groups={"clerks": ("clerk",)}))
+INCIDENTS = Table(
+    "incidents",
+    MetaData(),
+    *(Column(name, String(200)) for name in ("case_id", "key", "step", "code", "state")),
+    *(Column(name, Integer) for name in ("tries", "attempts")),
+    Column("opened_at", Moment),
+)
 NOBODY = Directory(Roster(people={"ann": Person("ann", "Ann")}))
 
 
@@ -63,28 +71,33 @@ async def test_it_suspects_what_is_overdue_and_what_nobody_can_do(bench, ledger,
     assert not suspects(begun + within * 2, NOBODY)
 
 
-def test_it_reads_open_incidents_where_there_is_a_table_of_them(ledger, side):
-    """Without one there is nothing to say; with one, of each incident that nobody has resolved."""
+async def test_it_reads_open_incidents_where_there_is_a_table_of_them(bench, ledger, side):
+    """Without one there is nothing to say; with one, of each that waits for an operator while its case is open."""
     now = datetime(2026, 3, 2, 12, tzinfo=UTC)
-    incidents = Table(
-        "incidents",
-        MetaData(),
-        *(Column(name, String(200)) for name in ("case_id", "unit", "key", "cause")),
-        *(Column(name, Moment) for name in ("opened_at", "resolved_at")),
-    )
+    follower = Follower(bench.client, ledger, CATALOG)
+    started = await bench.start(Plain)
+    task = await bench.task(started.case, "decide")
+    await follower.follow()
 
-    def told() -> list[dict[str, object]]:
-        found = side.look(now, timedelta(0), namespace=None, directory=None).findings
-        return [finding.as_data() for finding in found]
+    def told() -> list[Finding]:
+        return list(side.look(now, timedelta(0), namespace=None, directory=None).findings)
 
     before = told()
     with ledger.write() as connection:
-        incidents.create(connection)
-        row = {"case_id": "plain:1", "unit": "plain", "key": "look", "cause": "the shop is down", "opened_at": now}
-        connection.execute(incidents.insert(), [row | {"resolved_at": None}, row | {"key": "x", "resolved_at": now}])
-    [found] = told()
+        if not inspect(connection).has_table("incidents"):
+            INCIDENTS.create(connection)
+        row = {"case_id": started.case, "key": "look", "step": "look", "code": "ShopDown", "tries": 2, "attempts": 6}
+        row |= {"opened_at": now, "state": "open"}
+        rows = [row, *(row | {"key": state, "state": state} for state in ("retrying", "resolved", "failed", "closed"))]
+        connection.execute(INCIDENTS.insert(), rows)
+    found = told()
+    await bench.answer(task, {"decision": "grant"})
+    await bench.closed(started.case)
+    await follower.follow()
 
     assert before == []
-    assert (found["case"], found["unit"], found["kind"], found["about"]) == ("plain:1", "plain", "incident", "look")
-    assert found["since"] == now
-    assert found["cause"] == "its step look has failed for good and waits for an operator: the shop is down"
+    assert [(one.case, one.unit, one.kind, one.about, one.since) for one in found] == [
+        (started.case, "plain", "incident", "look", now)
+    ]
+    assert found[0].cause == "its step look failed for good, 2 time(s), and waits for an operator: ShopDown"
+    assert told() == []

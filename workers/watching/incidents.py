@@ -7,33 +7,39 @@ from collections.abc import Collection
 from sqlalchemy import Column, Connection, MetaData, Table, inspect, select
 
 from observability.ledger.moment import Moment
+from observability.ledger.tables import cases
 from workers.watching.finding import Finding
 
 TABLE = "incidents"
-COLUMNS = frozenset({"case_id", "unit", "key", "cause", "opened_at", "resolved_at"})
+COLUMNS = frozenset({"case_id", "key", "code", "tries", "state", "opened_at"})
+OPEN = "open"
 MOST = 300
 """That a pass tells of, the oldest first."""
 
 
 def open_incidents(connection: Connection, units: Collection[str]) -> list[Finding]:
-    """The incidents that nobody has resolved; none where the ledger has no table of them."""
+    """The incidents that wait for an operator; none where the ledger has no table of them."""
     there = inspect(connection)
     named = {column["name"] for column in there.get_columns(TABLE)} if there.has_table(TABLE) else set()
     if COLUMNS - named:
         return []
-    moments = (Column(name, Moment) for name in ("opened_at", "resolved_at"))
-    incidents = Table(TABLE, MetaData(), *moments, autoload_with=connection)
-    wanted = select(incidents).where(incidents.c.resolved_at.is_(None), incidents.c.unit.in_(units))
-    rows = connection.execute(wanted.order_by(incidents.c.opened_at).limit(MOST)).mappings()
+    incidents = Table(TABLE, MetaData(), Column("opened_at", Moment), autoload_with=connection)
+    wanted = (
+        select(incidents, cases.c.unit)
+        .join(cases, cases.c.case_id == incidents.c.case_id)
+        .where(incidents.c.state == OPEN, cases.c.close.is_(None), cases.c.unit.in_(units))
+        .order_by(incidents.c.opened_at)
+        .limit(MOST)
+    )
     return [
         Finding(
             "incident",
-            f"its step {row['key']} has failed for good and waits for an operator: {row['cause']}",
-            f"workunits incidents show '{row['case_id']}'; mend the cause, then workunits incidents retry",
+            f"its step {row['key']} failed for good, {row['tries']} time(s), and waits for an operator: {row['code']}",
+            f"mend the cause, then: workunits incidents retry '{row['case_id']}'",
             since=row["opened_at"],
             case=row["case_id"],
             unit=row["unit"],
             about=row["key"],
         )
-        for row in rows
+        for row in connection.execute(wanted).mappings()
     ]
