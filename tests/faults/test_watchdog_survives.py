@@ -15,6 +15,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client
 from temporalio.common import RawValue
+from temporalio.service import RPCError
 
 from observability.ledger.store import Ledger
 from tests.faults.contracts import Request
@@ -29,6 +30,7 @@ from workers.embedded import Engine, Plan
 from workers.watchdog import Watchdog
 from workers.watching.engine import EngineSide
 from workers.watching.gauges import Gauges
+from workers.watching.rounds import Round
 from workunits.core.record import MEMO
 from workunits.plugin import work_units
 from workunits.registry import Catalog
@@ -245,3 +247,26 @@ async def test_the_process_ends_when_asked_and_says_what_is_wrong(fleet):
     assert "rung_missing" in shown.stdout
     assert case in shown.stdout
     assert shown.stdout.startswith("gap: ")
+
+
+async def test_a_round_goes_through_all_cases_and_begins_again(fleet):
+    """A page in each pass and each case once in a turn; what an older engine does not know ends a turn at once."""
+    cases = {await fleet.start(Urgent) for _ in range(5)}
+    side, mine = EngineSide(fleet.client, CATALOG), f"TaskQueue = '{fleet.queue}'"
+
+    async def listed():
+        return await side.count(mine) == 5 or None
+
+    await fleet.until(listed)
+    few = Round(2)
+    pages = [[case.id for case in await few.next(side, mine)] for _ in range(4)]
+    unknown = Round(2, optional=True)
+
+    assert [len(page) for page in pages] == [2, 2, 1, 2]
+    assert {case for page in pages[:3] for case in page} == cases
+    assert pages[3] == pages[0]
+    assert few.turns == 1
+    assert await unknown.next(side, "NobodyKnowsThis IS NOT NULL") == ()
+    assert unknown.turns == 1
+    with pytest.raises(RPCError):
+        await Round(2).next(side, "NobodyKnowsThis IS NOT NULL")
