@@ -148,7 +148,8 @@ async def test_f07_the_gap_is_exported(tmp_path, monkeypatch):
             await fleet.until(lambda: has(port, 'workunit_watchdog_gap_cases{kind="deadline",unit="urgent"} 1.0'))
             during = await scraped(port)
             fleet.worker()
-            await fleet.until(lambda: has(port, 'workunit_watchdog_gap_cases{kind="deadline",unit="urgent"} 0.0'))
+            for gone in ('gap_cases{kind="deadline"', 'gap_cases{kind="warn"', 'findings{kind="no_worker"'):
+                await fleet.until(lambda gone=gone: has(port, f'workunit_watchdog_{gone},unit="urgent"}} 0.0'))
             after = await scraped(port)
             stop.set()
             await running
@@ -159,7 +160,7 @@ async def test_f07_the_gap_is_exported(tmp_path, monkeypatch):
     assert {line.partition(" ")[0] for line in during.splitlines() if not line.startswith("#")} == names
     assert all(line.endswith(" 0.0") for line in first.splitlines() if not line.startswith("#"))
     assert 'workunit_watchdog_findings{kind="no_worker",unit="urgent"} 1.0' in during
-    assert 'workunit_watchdog_findings{kind="no_worker",unit="urgent"} 0.0' in after
+    assert 'workunit_watchdog_findings{kind="rung_missing",unit="urgent"} 0.0' in after
     assert case not in during
 
 
