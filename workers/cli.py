@@ -29,6 +29,7 @@ from workers.commands import (
     runtime,
     sla,
     tasks,
+    watchdog,
 )
 from workers.commands.report import report as report_command
 from workers.console import EXIT_CODES, CommandError, Exit, Setup, debugging, judge, report
@@ -71,6 +72,7 @@ app.add_typer(sla.app, name="sla")
 app.command()(ledger.follow)
 app.command()(inbox.inbox)
 app.command()(notify.notify)
+app.command()(watchdog.watchdog)
 app.command()(inbox.token)
 app.command()(inbox.redeliver)
 app.command()(evidence.evidence)

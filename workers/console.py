@@ -200,6 +200,7 @@ _KNOWN: dict[str, tuple[Exit, str]] = {
     "UnknownCaseError": (Exit.USAGE, "unknown_case"),
     "UnknownUnitError": (Exit.USAGE, "unknown_unit"),
     "UnreachableError": (Exit.UNREACHABLE, "unreachable"),
+    "WatchdogError": (Exit.FINDING, "cannot_listen"),
     "WorkerError": (Exit.FINDING, "worker_failed"),
     "WorkUnitsError": (Exit.FINDING, "failed"),
 }

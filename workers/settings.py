@@ -118,6 +118,12 @@ class Settings(BaseSettings):
     """Machine steps that a worker performs at a time, per queue."""
     grace_seconds: float = Field(default=10, ge=0, le=3600)
     """How long running steps may take to end when the worker is asked to stop."""
+    watchdog_grace_seconds: float = Field(default=60, ge=0, le=86_400)
+    """By how much a rung or a step may be late before the watchdog says so."""
+    watchdog_every_seconds: float = Field(default=15, ge=0.1, le=3600)
+    """From the begin of one of its looks to that of the next."""
+    watchdog_port: int = Field(default=9471, ge=0, le=65_535)
+    """Of its metrics, on this machine's loopback; 0 for a free one."""
 
     @classmethod
     def settings_customise_sources(

@@ -98,13 +98,15 @@ async def _stay_up(
         environment = environment_for(engine.address)
         worker = Child(arguments=arguments, environment=environment)
         others = [Child(("follow",), arguments, environment)]
-        inbox_port = None
+        inbox_port, people = None, {}
         if settings.directory or [package.name for package in catalog.packages] == [OWN.name]:
             inbox_port = INBOX_PORT if is_free(INBOX_PORT) else free_ports(1)[0]
             inbox = ("inbox", "--port", str(inbox_port))
-            people = environment | _people(settings, inbox_port)
+            people = _people(settings, inbox_port)
             notify = ("notify", "--outbox", str(_messages(settings)))
-            others += [Child(inbox, arguments, people), Child(notify, arguments, people)]
+            others += [Child(one, arguments, environment | people) for one in (inbox, notify)]
+        metrics = settings.watchdog_port if is_free(settings.watchdog_port) else free_ports(1)[0]
+        others.append(Child(("watchdog", "--port", str(metrics)), arguments, environment | people))
         try:
             worker.start()
             client = await connect(settings, catalog, address=engine.address)

@@ -77,13 +77,18 @@ async def _look(client: Client, case: str, gate: asyncio.Semaphore) -> Wedged | 
             attempts = said.pending_workflow_task.attempt
             if attempts <= 1:
                 return None
-            return Wedged(case, attempts, await _why(client, execution))
+            return Wedged(case, attempts, await why_it_fails(client, case))
         except RPCError:
             return None  # closed and deleted meanwhile
 
 
-async def _why(client: Client, execution: WorkflowExecution) -> str:
-    """The failure of the last workflow task: its words and its place in the unit's code."""
+async def why_it_fails(client: Client, case: str) -> str:
+    """The failure of the last workflow task: its words and its place in the unit's code.
+
+    Raises:
+        RPCError.
+    """
+    execution = WorkflowExecution(workflow_id=case)
     said = await client.workflow_service.get_workflow_execution_history_reverse(
         GetWorkflowExecutionHistoryReverseRequest(
             namespace=client.namespace, execution=execution, maximum_page_size=_EVENTS
@@ -92,7 +97,7 @@ async def _why(client: Client, execution: WorkflowExecution) -> str:
     for event in said.history.events:
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
             failure = event.workflow_task_failed_event_attributes.failure
-            words = _words(await open_failure(client, execution.workflow_id, failure))
+            words = words_of(await open_failure(client, execution.workflow_id, failure))
             return words + await _step(client, execution, words)
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT:
             return "its workflow task timed out: a worker ended, or the unit's code does not"
@@ -112,7 +117,8 @@ async def _step(client: Client, execution: WorkflowExecution, words: str) -> str
     return f", the step {step!r}" if step else ""
 
 
-def _words(failure: Failure) -> str:
+def words_of(failure: Failure) -> str:
+    """What a failure says, and at which place in code of ours or of a unit's."""
     # The innermost cause has the place.
     place = ""
     while True:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 import pytest_asyncio
-from temporalio.api.common.v1 import Payload, WorkflowExecution
+from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import PollActivityTaskQueueRequest, RespondActivityTaskCompletedRequest
@@ -25,7 +25,7 @@ from tests.conftest import ALL, PACKAGE, Bench
 from tests.lab import performers, trouble_performers
 from tests.lab.units import Inline, Plain, Ruled, Sequence
 from workers.opened import payloads_in
-from workers.wedged import _why
+from workers.wedged import why_it_fails
 from workunits.codec import (
     KEY,
     MARK,
@@ -406,7 +406,7 @@ async def test_a_case_waits_for_its_key(lab: Lab, queue: str, ring: KeyRing | No
     case = await start_impatient(bench, Plain)
     async with worker(await bench_with(lab, ring, queue)):
         await until_stuck(bench, case)
-    assert "a key that this process does not have" in await _why(bench.client, WorkflowExecution(workflow_id=case))
+    assert "a key that this process does not have" in await why_it_fails(bench.client, case)
     async with worker(bench):
         await bench.answer(await bench.task(case, "decide"), {"decision": "grant"})
 

@@ -66,8 +66,11 @@ async def answered(run: Run, key: str) -> CaseView:
 
 
 async def test_what_dies_is_started_again(place: Place) -> None:
-    """A killed worker and a killed engine come back by themselves, with the cases, and Ctrl-C ends all."""
+    """A killed worker, watchdog or engine comes back by itself, with the cases, and Ctrl-C ends all."""
     run = seeded(place)
+    run.until("watching, metrics at")
+    run.child("watchdog").kill()
+    run.until(lambda said: said.count("watching, metrics at") == 2)
     assert names(place, run) == {f"{script.unit}:{script.key}" for script in SCRIPTS if not script.raw}
     where = json.loads(run.gave)
     assert where["export"] in run.said

@@ -10,6 +10,7 @@ import pytest_asyncio
 from temporalio.client import Client
 
 from tests.faults.fleet import Fleet
+from tests.faults.watch import Watch
 from tests.workers.conftest import Shell
 from workers.embedded import Engine, Plan
 from workunits.plugin import work_units
@@ -37,3 +38,13 @@ def fleet(tmp_path: Path, engine: Engine, client: Client) -> Iterator[Fleet]:
     for started in shell.started:
         started.process.kill()
         started.process.wait()
+
+
+@pytest.fixture
+def watch(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    """A watchdog of this test's fleet, without a ledger and without people."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", fleet._env["TEMPORAL_ADDRESS"])
+    monkeypatch.chdir(fleet.shell.folder)
+    watch = Watch(fleet)
+    yield watch
+    watch.watchdog.close()
