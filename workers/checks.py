@@ -28,6 +28,7 @@ from temporalio.service import __version__ as sdk_version
 
 import workers
 from workers.attributes import misfits, registered, remedy, wanted
+from workers.calendars import check_calendars
 from workers.catalog import OWN
 from workers.performers import load_performers
 from workers.settings import Settings
@@ -159,6 +160,15 @@ def performers(settings: Settings, catalog: Catalog) -> Finding:
         message = f"{said} {'; '.join(line.removeprefix('  - ') for line in each)}".rstrip()
         return Finding("performers", "fail", message, "mend each as it says: until then no worker starts")
     return Finding("performers", "ok", f"{len(found)} machine steps of {len(catalog)} units have one performer each")
+
+
+def calendars(settings: Settings, catalog: Catalog) -> Finding:
+    """Whether each promise in working time has its calendar."""
+    try:
+        check_calendars(settings, catalog)
+    except WorkUnitsError as error:
+        return Finding("calendars", "fail", str(error), "publish it: until then no worker starts")
+    return Finding("calendars", "ok", "every promise in working time has its calendar")
 
 
 def shadows(catalog: Catalog) -> Sequence[Finding]:

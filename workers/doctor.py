@@ -11,6 +11,7 @@ from workers.address import UnreachableError, find_address
 from workers.checks import (
     Finding,
     attributes,
+    calendars,
     clock,
     clock_ahead,
     namespace,
@@ -41,7 +42,13 @@ async def examine(setup: Setup) -> list[Finding]:
         SettingsError, CatalogError: there is nothing to check yet.
     """
     settings, catalog = setup.settings, setup.catalog
-    found = [*shadows(catalog), performers(settings, catalog), space(settings), *people(settings, catalog)]
+    found = [
+        *shadows(catalog),
+        performers(settings, catalog),
+        calendars(settings, catalog),
+        space(settings),
+        *people(settings, catalog),
+    ]
     found += notices(settings)
     where = find_address()
     try:

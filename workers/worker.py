@@ -20,7 +20,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from workers.attributes import register_attributes
 from workers.build import build_id
-from workers.calendars import calendar_store
+from workers.calendars import calendar_store, check_calendars
 from workers.checks import clock, clock_ahead, namespace
 from workers.connect import connect
 from workers.console import OnUp
@@ -61,7 +61,7 @@ async def serve(settings: Settings, catalog: Catalog, job: Job) -> None:
     """Serve until SIGTERM or SIGINT, then let running steps end.
 
     Raises:
-        SettingsError, CatalogError, PerformersError: refuses to start.
+        SettingsError, CatalogError, PerformersError, UnknownCalendarError: refuses to start.
         SchemaError: the ledger's schema is another one than this program's.
         UnreachableError: no engine, no namespace, or search attributes that do not fit.
         WorkerError: the engine or the SDK gave up on it.
@@ -75,6 +75,7 @@ async def serve(settings: Settings, catalog: Catalog, job: Job) -> None:
         loop.add_reader(sys.stdin, end_with_stdin, stop)
     parts = shares(settings, catalog, job.executors)
     make_private(settings.data)
+    check_calendars(settings, catalog)
     performers = load_performers(settings, [step for part in parts for step in part.steps], catalog.performers)
     client, _ = await asyncio.gather(connect(settings, catalog), refuse_other_schema(settings))
     added = await register_attributes(client)

@@ -8,8 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.calendars.samples import micros
+from tests.conftest import CALENDARS
+from tests.lab.promises import Astray, Officed
+from workers.calendars import check_calendars
+from workers.checks import calendars
+from workers.settings import Settings
 from workunits.calendars.reading import CalendarError
 from workunits.calendars.store import PublishedError, Store, UnknownCalendarError, shipped
+from workunits.registry import Catalog, Package
 
 TEXT = 'version = {version}\nzone = "{zone}"\n[hours]\nmonday = ["09:00-17:00"]\n'
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -131,3 +137,17 @@ def test_a_package_of_calendars_needs_no_code(tmp_path, monkeypatch):
     for name in ("acme_calendar", "acme.calendars", "json.decoder"):
         with pytest.raises(UnknownCalendarError, match=f"there is no package {name} of calendars"):
             shipped([name])
+
+
+def test_a_worker_refuses_units_whose_calendar_is_not_published(tmp_path):
+    """Each unit is named with its calendar; once that is published, nothing is missing."""
+    catalog = Catalog([Package("tests", (Astray, Officed), (), ())])
+    settings = Settings(calendars=tmp_path)
+    with pytest.raises(UnknownCalendarError) as error:
+        check_calendars(settings, catalog)
+    said = calendars(settings, catalog)
+
+    assert "astray: there is no calendar 'nowhere'" in str(error.value)
+    assert "officed: there is no calendar 'tests'" in str(error.value)
+    assert (said.check, said.status) == ("calendars", "fail")
+    check_calendars(Settings(calendars=CALENDARS), Catalog([Package("tests", (Officed,), (), ())]))
