@@ -325,7 +325,7 @@ class Course:
 
     # -- what others see
 
-    def _publish(self) -> bool:
+    def _publish(self, *, for_the_next_run: bool = False) -> bool:
         """Upsert memo and search attributes, once per point; whether the whole record fitted."""
         self.desk.changed = False
         tasks = [task.model_dump(mode="json", exclude_defaults=True) for task in self.desk.open_tasks()]
@@ -336,6 +336,9 @@ class Course:
                 record.pop(large, None)
             record["elsewhere"] = True
         workflow.upsert_memo({MEMO: {"record": record, "tasks": tasks}})
+        if not for_the_next_run:
+            kept: Any = workflow.info().raw_memo  # a copy, for as long as the case is open
+            kept.pop(MEMO)
         workflow.upsert_search_attributes(self._attributes())
         return fits
 
@@ -384,7 +387,7 @@ class Course:
             raise Ended("failed", "too_large", f"the case carries over {CARRY_LIMIT} bytes; pass data by reference")
         self.record.runs += 1  # here and not in the next run, which publishes only when something changes
         attributes = [SearchAttributePair(u.key, u.value) for u in self._attributes() if u.value is not None]
-        self._publish()
+        self._publish(for_the_next_run=True)
         # An upserted memo does not travel by itself; raw, because an outsider's part of it may not be readable.
         memo = {key: RawValue(payload) for key, payload in workflow.info().raw_memo.items()}
         workflow.continue_as_new(carry, memo=memo, search_attributes=TypedSearchAttributes(attributes))

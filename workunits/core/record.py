@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from temporalio.common import SearchAttributeKey
 
+from .kept import Kept
 from .spec import Close, Kind
 
 STATE = SearchAttributeKey.for_keyword("WorkUnitState")
@@ -40,7 +41,7 @@ Microseconds = int
 Interval = tuple[Microseconds, Microseconds]
 
 
-class _Part(BaseModel):
+class _Part(Kept):
     model_config = ConfigDict(extra="ignore")
 
 
