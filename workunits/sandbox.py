@@ -2,15 +2,85 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from importlib.abc import InspectLoader, Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import CodeType, ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from temporalio import workflow
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxMatcher, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy as Policy
 
 RUNTIME = ("activities", "inbox", "observability", "workers")
 """Our packages that act; a unit that imports one is refused when its worker is built."""
+
+_SAID, _BY = "_current_completion", "_deployment_version_for_current_task"
+"""Where the SDK keeps messages of a workflow task, and sets them anew at the next one."""
+
+
+class _Again(Loader):
+    """Executes the code of a unit's file."""
+
+    def __init__(self, code: CodeType) -> None:
+        self._code = code
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute it in a new module."""
+        exec(self._code, module.__dict__)  # noqa: S102 - it is how Python itself imports a module
+
+
+class _UnitFiles(MetaPathFinder):
+    """Finds a unit's file again for each case, and reads it once.
+
+    Looked for on the disk each time, it is compiled code of its own in every open case. Besides, all cases of a
+    worker run the code that it began with, also when the file is changed under it.
+    """
+
+    def __init__(self) -> None:
+        self._loaders: WeakKeyDictionary[ModuleType, _Again] = WeakKeyDictionary()
+        self._making = threading.local()
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """For the sandbox that this thread makes meanwhile."""
+        module = sys.modules.get(name)
+        if module is not None and module not in self._loaders:
+            code = _code(module)
+            if code is not None:
+                self._loaders[module] = _Again(code)
+        self._making.module = module if module in self._loaders else None
+        try:
+            yield
+        finally:
+            self._making.module = None
+
+    def find_spec(self, fullname: str, *_: Any) -> ModuleSpec | None:
+        """Only the unit's own file, and only for a sandbox."""
+        module: ModuleType | None = getattr(self._making, "module", None)
+        if module is None or module.__name__ != fullname or not workflow.unsafe.in_sandbox():
+            return None
+        known = module.__spec__
+        spec = ModuleSpec(fullname, self._loaders[module], origin=known.origin if known else None)
+        spec.has_location = spec.origin is not None
+        return spec
+
+
+def _code(module: ModuleType) -> CodeType | None:
+    loader = module.__spec__ and module.__spec__.loader
+    return loader.get_code(module.__name__) if isinstance(loader, InspectLoader) else None
+
+
+_UNIT_FILES = _UnitFiles()
+sys.meta_path.insert(0, _UNIT_FILES)
 
 
 class StrictRunner(SandboxedWorkflowRunner):
@@ -22,13 +92,46 @@ class StrictRunner(SandboxedWorkflowRunner):
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         """Make the sandbox of one case."""
-        instance: Any = super().create_instance(det)
-        inside = instance.globals_and_locals.get("__temporal_in_sandbox")
-        if inside is not None:  # tests/core/test_sandbox.py fails when an SDK keeps it elsewhere
-            instance.get_serialization_context = inside.instance.get_serialization_context
-            instance.get_external_store_context = inside.instance.get_external_store_context
-        made: WorkflowInstance = instance
-        return made
+        with _UNIT_FILES.of(det.defn.cls.__module__):
+            sandbox: Any = super().create_instance(det)
+        inside = sandbox.globals_and_locals.get("__temporal_in_sandbox")
+        # tests/core/test_sandbox.py fails when an SDK keeps it elsewhere
+        return sandbox if inside is None else _Case(sandbox, inside.instance)
+
+
+class _Case(WorkflowInstance):
+    """A case as its worker sees it."""
+
+    def __init__(self, sandbox: WorkflowInstance, inside: Any) -> None:
+        self._sandbox, self._inside = sandbox, inside
+
+    def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
+        """Do one workflow task, and let go of its messages, which the SDK keeps until the next one.
+
+        A case waits for days: they would be a twentieth of its memory.
+        """
+        try:
+            return self._sandbox.activate(act)
+        finally:
+            # Not None: what is left of a case that was never evicted cancels its timer when it is collected.
+            setattr(self._inside, _SAID, WorkflowActivationCompletion())
+            setattr(self._inside, _BY, None)
+
+    def get_info(self) -> Any:
+        """See base class."""
+        return self._sandbox.get_info()
+
+    def get_serialization_context(self, command_info: Any) -> Any:
+        """See base class."""
+        return self._inside.get_serialization_context(command_info)
+
+    def get_external_store_context(self, command_info: Any) -> Any:
+        """See base class."""
+        return self._inside.get_external_store_context(command_info)
+
+    def get_thread_id(self) -> int | None:
+        """See base class."""
+        return self._sandbox.get_thread_id()
 
 
 def strict_runner(*contracts: str) -> SandboxedWorkflowRunner:

@@ -6,11 +6,13 @@ import asyncio
 import importlib
 import sys
 import uuid
+from typing import Any
 
 import pytest
 from temporalio.worker import Worker
 
 from tests.lab.units import Plain
+from workunits.sandbox import StrictRunner
 
 UNIT = '''
 from tests.lab.contracts import Decision, Request, Result
@@ -134,3 +136,31 @@ async def test_the_context_of_a_payload_is_asked_without_entering_the_sandbox(be
     await bench.answer(await bench.task(started.case, "decide"), {"decision": "grant"})
 
     assert (await bench.closed(started.case)).close == "achieved"
+
+
+async def test_a_waiting_case_keeps_no_message_of_its_last_task(bench, monkeypatch):
+    """It waits for days, and they would be a twentieth of its memory; the SDK sets them anew at the next task."""
+    cases: list[Any] = []
+    make = StrictRunner.create_instance
+
+    def remembered(runner, det):
+        cases.append(make(runner, det))
+        return cases[-1]
+
+    monkeypatch.setattr(StrictRunner, "create_instance", remembered)
+    started = await bench.start(Plain)
+    await bench.task(started.case, "decide")
+
+    kept = next(vars(case._inside) for case in cases if case.get_info().workflow_id == started.case)
+    assert kept["_current_completion"].ByteSize() == 0
+    assert kept["_deployment_version_for_current_task"] is None
+
+
+async def test_cases_run_the_file_that_their_worker_began_with(lab, strange, tmp_path):
+    """It is read once: a deploy that overwrites it cannot change open cases under a worker that runs."""
+    unit = strange("once", does="pass")
+    Worker(lab.client, task_queue="strange-once", workflows=[unit])
+    (tmp_path / "strange_once.py").write_text("raise RuntimeError('the next version')\n", "utf-8")
+    importlib.invalidate_caches()
+
+    Worker(lab.client, task_queue="strange-once-more", workflows=[unit])

@@ -330,11 +330,11 @@ class Course:
 
     # -- what others see
 
-    def _publish(self) -> bool:
+    def _publish(self, *, for_the_next_run: bool = False) -> bool:
         """Upsert memo and search attributes, once per point; whether the whole record fitted."""
         self.desk.changed = False
         self._clock.show()
-        fits = publish(self.record, self.desk.open_tasks())
+        fits = publish(self.record, self.desk.open_tasks(), for_the_next_run=for_the_next_run)
         workflow.upsert_search_attributes(attributes(self.record, self.desk.open_tasks(), self.now()))
         return fits
 
@@ -377,7 +377,7 @@ class Course:
         carry.check()
         self.record.runs += 1  # here and not in the next run, which publishes only when something changes
         seen = attributes(self.record, self.desk.open_tasks(), self.now())
-        self._publish()
+        self._publish(for_the_next_run=True)
         carry.go_on(seen)
 
 

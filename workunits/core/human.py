@@ -8,7 +8,6 @@ costs nothing and an acceptance is whole. The same judgement serves Updates (whi
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
@@ -73,7 +72,7 @@ class Desk:
         self.changed = False
         self.taken = 0
         """Messages that cost history in this run."""
-        self.unheard: deque[tuple[str, Sequence[RawValue]]] = deque()
+        self.unheard: list[tuple[str, Sequence[RawValue]]] = []
         """Signals of a flood that are judged in a later workflow task, in their order."""
         self._pace = Pace(HEARD_AT_ONCE)
         self.judged: tuple[datetime, datetime] | None = None
@@ -182,8 +181,9 @@ class Desk:
 
     def hear_more(self) -> None:
         """Judge some of the signals that were put off; in a workflow task of its own."""
-        for _ in range(min(len(self.unheard), HEARD_AT_ONCE)):
-            self._hear(*self.unheard.popleft())
+        now, self.unheard = self.unheard[:HEARD_AT_ONCE], self.unheard[HEARD_AT_ONCE:]
+        for name, args in now:
+            self._hear(name, args)
 
     def drop_unheard(self) -> None:
         """The case is over: what came in a flood behind its end had no effect."""

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from .errors import Refused
+from .kept import Kept
 
 State = Literal[
     "created",
@@ -148,7 +149,7 @@ class Action(BaseModel):
     body: dict[str, Any] = Field(default_factory=dict)
 
 
-class Task(BaseModel):
+class Task(Kept):
     """One task of a person."""
 
     model_config = ConfigDict(extra="ignore")

@@ -14,6 +14,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 from temporalio.exceptions import TimeoutError as StepTimeoutError
 
 from .errors import BadInput
+from .kept import Kept
 from .record import TIMING, Failure, Microseconds, Work
 from .sealed import require_open
 from .strict_json import VALUE_LIMIT, parse
@@ -28,7 +29,7 @@ TASK_LIMIT = 2 * 1024 * 1024
 """Bytes that one workflow task may send; over 4 MB the server terminates the case."""
 
 
-class Said(BaseModel):
+class Said(Kept):
     """What came of a step: its output, or why there is none."""
 
     out: str | None = None

@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 _LARGE = ("steps", "routes", "actions", "rungs", "entries", "clocks", "off", "ignored")
 
 
-def publish(record: Record, open_tasks: Sequence[Task]) -> bool:
-    """Write the memo; whether the whole record fitted."""
+def publish(record: Record, open_tasks: Sequence[Task], *, for_the_next_run: bool = False) -> bool:
+    """Write the memo; whether the whole record fitted.
+
+    Args:
+        record: The case.
+        open_tasks: Its open tasks.
+        for_the_next_run: The run ends with it: the SDK's copy is what the next one is given.
+    """
     tasks = [task.model_dump(mode="json", exclude_defaults=True) for task in open_tasks]
     said = record.compact()
     fits = len(to_json(said)) <= (MEMO_HARD_LIMIT if record.close == "cancelled" else MEMO_LIMIT)
@@ -34,6 +40,9 @@ def publish(record: Record, open_tasks: Sequence[Task]) -> bool:
         said |= {"incidents": held} if held else {}
         said["elsewhere"] = True
     workflow.upsert_memo({MEMO: {"record": said, "tasks": tasks}})
+    if not for_the_next_run:
+        kept: Any = workflow.info().raw_memo  # a copy, for as long as the case is open
+        kept.pop(MEMO)
     return fits
 
 

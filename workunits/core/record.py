@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from temporalio.common import SearchAttributeKey
 
 from .incidents import Incident
+from .kept import Kept
 from .spec import Close, Kind
 
 STATE = SearchAttributeKey.for_keyword("WorkUnitState")
@@ -47,7 +48,7 @@ def _empty(value: Any) -> bool:
     return not value
 
 
-class _Part(BaseModel):
+class _Part(Kept):
     model_config = ConfigDict(extra="ignore")
 
 

@@ -26,6 +26,8 @@ _ONE_RAW = inspect.Signature(_PARAMETERS)
 """What the SDK is shown for `run` and `__init__`: one raw argument. They take any number, so that none or two
 reach us too and close the case as bad input, instead of failing its workflow task for ever."""
 
+_ANNOTATIONS = {"start": RawValue, "return": Closed}
+
 _case_types: dict[tuple[str, str], type[BaseModel]] = {}
 """Found once per process: the unit's file is executed again for every case."""
 _workflows: dict[tuple[str, str], Any] = {}
@@ -89,7 +91,7 @@ class WorkUnit:
             return await self._course.conduct()
 
         run.__qualname__, run.__module__ = f"{cls.__name__}.run", cls.__module__
-        run.__annotations__ = {"start": RawValue, "return": Closed}
+        run.__annotations__ = _ANNOTATIONS
         run.__signature__ = _ONE_RAW  # type: ignore[attr-defined]
         cls.run = workflow.run(run)  # type: ignore[attr-defined]
         known = _workflows.get(where) if workflow.unsafe.in_sandbox() else None
