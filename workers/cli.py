@@ -27,6 +27,7 @@ from workers.commands import (
     runtime,
     tasks,
 )
+from workers.commands.explain import explain as explain_command
 from workers.commands.report import report as report_command
 from workers.console import EXIT_CODES, CommandError, Exit, Setup, debugging, judge, report
 
@@ -70,6 +71,7 @@ app.command()(inbox.token)
 app.command()(inbox.redeliver)
 app.command()(evidence.evidence)
 app.command("report")(report_command)
+app.command("explain")(explain_command)
 app.command()(forget.forget)
 ledger.app.command()(forget.prune)
 app.command()(export.export)
