@@ -28,6 +28,7 @@ from workers.commands import (
     tasks,
 )
 from workers.commands.explain import explain as explain_command
+from workers.commands.forecast import forecast as forecast_command
 from workers.commands.report import report as report_command
 from workers.console import EXIT_CODES, CommandError, Exit, Setup, debugging, judge, report
 
@@ -72,6 +73,7 @@ app.command()(inbox.redeliver)
 app.command()(evidence.evidence)
 app.command("report")(report_command)
 app.command("explain")(explain_command)
+app.command("forecast")(forecast_command)
 app.command()(forget.forget)
 ledger.app.command()(forget.prune)
 app.command()(export.export)
