@@ -19,6 +19,7 @@ from inbox import task_page
 from inbox.live import NO_ENGINE, NO_LEDGER, Pulse
 from observability.ledger.store import Ledger
 from tests.inbox.conftest import Site, site_of
+from tests.inbox.past import late, remember
 from tests.inbox.shop import CONTRACTS, Shop, open_shop
 from workers.embedded import Engine, Plan
 from workunits.core.lifecycle import Task
@@ -331,7 +332,10 @@ async def test_every_page_is_for_everybody(shop: Shop, visit: Visit, screen: str
     case = quote(decided.id.split("/")[0])
     addresses = ("/tasks?scope=all&late=overdue", href(piece), href(task), href(decided), f"/case/{case}", "/catalog")
     await look_at(page, "the list", screen)
-    for address in (*addresses, "/catalog/customer_onboarding", "/keys", "/nowhere", "/login"):
+    remember(shop.ledger)
+    past = quote(late()[0].case)
+    more = (f"/explain/{case}", f"/explain/{past}", "/catalog/refund_request/late", "/catalog/customer_onboarding")
+    for address in (*addresses, *more, "/keys", "/nowhere", "/login"):
         await page.goto(address)
         await look_at(page, address, screen)
     await page.goto(href(piece))
