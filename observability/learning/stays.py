@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 MINIMUM = 30
 """Closes from which on a curve says something (semantics, section 5)."""
@@ -46,11 +45,10 @@ class Stays:
     def as_of(self, moment: int) -> Curve:
         """What was known of them at a moment; later ends were not."""
         begun = self._where(self.ready < moment)
-        return Curve(
-            stayed=np.minimum(begun.left, moment) - begun.ready,
-            took=np.minimum(begun.closed, moment) - begun.ready,
-            ended=begun.closed <= moment,
-        )
+        stayed = np.minimum(begun.left, moment) - begun.ready
+        took, ended = np.minimum(begun.closed, moment) - begun.ready, begun.closed <= moment
+        order = np.lexsort((~ended, took))
+        return Curve(stayed[order], took[order], ended[order])
 
     def _where(self, chosen: NDArray[np.bool_]) -> Stays:
         return Stays(self.ready[chosen], self.left[chosen], self.closed[chosen], self.version[chosen])
@@ -69,7 +67,11 @@ class Chance:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Stays as they were known at one moment; durations in microseconds since the step was ready."""
+    """Stays as they were known at one moment; durations in microseconds since the step was ready.
+
+    They are in the order of `took`, of equal ones those first that ended: so a curve is one product. SciPy's `ecdf`
+    gives the same (a test compares), and takes many times as long: a list of tasks has fifty of them.
+    """
 
     stayed: Moments
     """How long the step took, or had taken so far."""
@@ -89,12 +91,13 @@ class Curve:
             None with too little data.
         """
         alike = self.stayed > age
-        took, ended = (self.took[alike] - age).astype(np.float64), self.ended[alike]
-        closes = int(ended.sum())
+        ended = self.ended[alike]
+        n, closes = len(ended), int(ended.sum())
         if closes < MINIMUM:
             return None
-        curve: Any = stats.ecdf(stats.CensoredData(uncensored=took[ended], right=took[~ended])).sf
-        return Chance(float(curve.evaluate(left)), len(took), closes)
+        until = int(np.searchsorted(self.took[alike], age + left, side="right"))
+        at_risk = n - np.arange(until)
+        return Chance(float(np.prod(1 - ended[:until] / at_risk)), n, closes)
 
 
 class Outlook:

@@ -11,15 +11,21 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
+from observability.learning.baseline import Order, freeze
 from observability.learning.explained import AmbiguousError, UnknownError, explained, record_of
 from observability.learning.explaining import explain
 from observability.learning.lateness import lateness
+from observability.learning.pasts import past
 from observability.learning.selection import Asked
 from observability.learning.usual import MINIMUM, UNASKED, Gathering, Usual, apportion, cells_of, usual_of
+from observability.ledger.figures import union
 from observability.ledger.forgetting import Forgetting
+from observability.ledger.keeping import baseline_cases, baseline_intervals
 from observability.ledger.writing import write
 from tests.observability.invented import BEGIN, BUDGET, HOUR, case_rows, fill
+from tests.observability.old_process import MAP, log_map, write_log
 from workers.words import micro
 from workunits.core.parts import PARTS, parts
 from workunits.core.record import Record, Routed, Rung, Work
@@ -240,3 +246,28 @@ def test_a_window_without_late_cases(ledger):
     assert first.n + second.n == whole.n
     assert first.total + second.total == whole.total
     assert Counter({"a": first.closed}) + Counter({"a": second.closed}) == Counter({"a": 100})
+
+
+def test_a_baseline_stands_beside(ledger, tmp_path):
+    """The medians of its closed traces, counted anew from its intervals; what its log cannot say is absent."""
+    made = freeze(
+        ledger, Order(write_log(tmp_path, "xes.gz"), log_map(MAP.replace('unit = "loan"', f'unit = "{UNIT}"')))
+    )
+    closed: dict[int, list] = {}
+    with ledger.read() as connection:
+        before = past(connection, made.baseline)
+        for trace in connection.execute(select(baseline_cases).where(baseline_cases.c.close.is_not(None))):
+            closed[trace.case_no] = []
+        for row in connection.execute(select(baseline_intervals).where(baseline_intervals.c.kind == "human")):
+            if row.case_no in closed and row.begun_at and row.done_at:
+                closed[row.case_no].append((row.begun_at, row.done_at))
+    touched = [sum(((b - a) for a, b in union(spans)), timedelta(0)) for spans in closed.values()]
+    put(ledger, slow())
+    found = explained(ledger, record_of(ledger, "S-1"), NOW, CATALOG)
+
+    assert before.n == len(closed) == 5
+    assert before.parts["touch_human"] == statistics.median_low(touched) // timedelta(microseconds=1)
+    assert before.parts["touch_human"] > 0
+    assert {"external_wait", "retry", "off_hours", "idle", "rework"}.isdisjoint(before.parts)
+    assert found.before == before
+    assert found.as_json(micro)["compared"]["baseline"] == 5

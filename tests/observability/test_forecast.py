@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from observability.export.reading import Wanted, read
 from observability.learning import backtest as backtesting
@@ -30,9 +31,8 @@ FAR = datetime(2026, 6, 1, tzinfo=UTC)
 
 def stays(*rows, version="1") -> Stays:
     """Stays of (ready, left, closed); None is never."""
-    ready, left, closed = (
-        np.array([NEVER if at is None else at for at in column]) for column in zip(*rows, strict=True)
-    )
+    there = [[NEVER if at is None else at for at in row] for row in rows]
+    ready, left, closed = np.array(there, dtype=np.int64).reshape(-1, 3).T
     return Stays(ready, left, closed, np.array([version] * len(rows), dtype=object))
 
 
@@ -74,6 +74,26 @@ def test_the_curve_by_hand(monkeypatch):
     assert said == pytest.approx([1, 0.8, 0.6, 0.6, 0.3, 0.3])
     assert curve.open_after(0, 1).n == 5
     assert curve.open_after(0, 1).closes == 3
+
+
+@given(st.lists(st.tuples(st.integers(1, 30), st.booleans()), min_size=1, max_size=60), st.integers(0, 40))
+def test_the_curve_is_scipys(seen, left):
+    """Whatever is tied with whatever, and whatever is censored."""
+    took, ended = np.array([t for t, _ in seen]), np.array([e for _, e in seen])
+    # Who is still open has been for as long as was seen; the moment is the same for all.
+    ready = 1000 - took
+    closed = np.where(ended, 1000, NEVER)
+    curve = Stays(ready, np.full(len(seen), NEVER), closed, np.array(["1"] * len(seen), dtype=object)).as_of(1000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("observability.learning.stays.MINIMUM", 1)
+        ours = curve.open_after(0, left)
+    if not ended.any():
+        assert ours is None
+        return
+    sample = stats.CensoredData(uncensored=took[ended].astype(float), right=took[~ended].astype(float))
+    theirs = stats.ecdf(sample).sf
+
+    assert ours.probability == pytest.approx(float(theirs.evaluate(left)), abs=1e-12)
 
 
 def test_who_left_the_step_sooner_says_nothing(monkeypatch):
