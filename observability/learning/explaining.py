@@ -81,6 +81,12 @@ class Explanation:
         return _by_part(piece.working for piece in self.pieces)
 
     @property
+    def executors(self) -> Mapping[str, Mapping[str, Microseconds]]:
+        """The elapsed time by executor kind and part; the time of no step under `none`."""
+        kinds = dict.fromkeys(piece.kind for piece in self.pieces)
+        return {kind or "none": _by_part(one.wall for one in self.pieces if one.kind == kind) for kind in kinds}
+
+    @property
     def lateness(self) -> Microseconds:
         """How long after its due time it closed, or is open."""
         return lateness_of(self.record, self.elapsed)
@@ -130,6 +136,7 @@ class Explanation:
             "working_parts": _seconds_of(self.working_parts),
             "rework_inside": _seconds_of(self.inside),
             "steps": [_piece_json(piece) for piece in self.pieces],
+            "executors": {kind: _seconds_of(parts) for kind, parts in self.executors.items()},
             "broke": self._broke_json(),
             "compared": {
                 "n": self.usual.n,

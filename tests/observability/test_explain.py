@@ -132,6 +132,7 @@ def test_every_case_adds_up_and_so_does_its_document(ledger):
 
         assert sum(found.parts.values()) == sum(sum(piece.wall.values()) for piece in found.pieces) == made.closed
         assert dict(found.parts) == parts(made)
+        assert sum(sum(split.values()) for split in found.executors.values()) == made.closed
         assert sum(share.lateness for share in found.shares) == found.lateness
         assert round(sum(said["parts"].values()) * 1e6) == round(said["elapsed_seconds"] * 1e6) == made.closed
         assert round(sum(step["seconds"] for step in said["steps"]) * 1e6) == made.closed
@@ -253,7 +254,7 @@ def test_a_baseline_stands_beside(ledger, tmp_path):
     made = freeze(
         ledger, Order(write_log(tmp_path, "xes.gz"), log_map(MAP.replace('unit = "loan"', f'unit = "{UNIT}"')))
     )
-    closed: dict[int, list] = {}
+    closed: dict[int, list[tuple[datetime, datetime]]] = {}
     with ledger.read() as connection:
         before = past(connection, made.baseline)
         for trace in connection.execute(select(baseline_cases).where(baseline_cases.c.close.is_not(None))):
