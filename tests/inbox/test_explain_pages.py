@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,11 +14,14 @@ from temporalio.client import Client
 from inbox.app import make_app
 from inbox.moments import micro
 from inbox.rendering import breach_words
+from observability.ledger.forgetting import Forgetting
+from observability.ledger.writing import write
 from tests.inbox.conftest import client_of, log_in, serving
 from tests.inbox.past import late, remember
 from tests.inbox.shop import CONTRACTS, URL, Shop, open_shop
 from tests.inbox.test_pages import Markup, as_someone
-from tests.observability.invented import BUDGET
+from tests.observability.invented import BUDGET, case_rows
+from workunits.core.record import Record
 from workunits.plugin import work_units
 from workunits.testing import Lab
 
@@ -63,6 +67,20 @@ async def test_the_parts_on_the_page_are_all_there(shop: Shop):
     for part in ("Rework", "Touch human", "Touch machine", "Retry", "External wait", "Off hours", "Queue", "Idle"):
         assert f"{part}</th>" in page
     assert "Together</th>" in page
+
+
+async def test_a_case_that_has_told_no_steps(shop: Shop):
+    """It says so, and when it can be explained."""
+    now = datetime.now(UTC)
+    case = "refund_request:E-1"
+    record = Record(unit="refund_request", version="1", case=case, key="E-1", started=now, due=BUDGET, elsewhere=True)
+    with shop.ledger.write() as connection:
+        write(connection, [case_rows(record, now)], Forgetting.load(connection), now)
+    async with as_someone(shop, "marta") as (marta,):
+        page = await marta.get(f"/explain/{quote(case)}")
+
+    assert page.status_code == 200
+    assert "Nothing can be said yet" in page.text
 
 
 async def test_whoever_may_not_see_the_case_learns_nothing(shop: Shop):

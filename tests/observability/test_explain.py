@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from observability.learning.baseline import Order, freeze
-from observability.learning.explained import AmbiguousError, UnknownError, explained, record_of
+from observability.learning.explained import AmbiguousError, TooLargeError, UnknownError, explained, record_of
 from observability.learning.explaining import explain
 from observability.learning.lateness import lateness
 from observability.learning.pasts import past
@@ -176,6 +176,16 @@ def test_a_name_that_is_not_there_or_is_twice(ledger):
     with pytest.raises(UnknownError):
         record_of(ledger, "S-2")
     assert record_of(ledger, "other:S-1").unit == "other"
+
+
+def test_an_open_case_whose_record_is_too_large_is_explained_once_it_has_closed(ledger):
+    """What it lists meanwhile has no steps, and would be all idle."""
+    put(ledger, slow(close=None, closed=None, breached=None, elsewhere=True, steps=[]))
+
+    with pytest.raises(TooLargeError, match="explained once it has closed"):
+        record_of(ledger, "S-1")
+    put(ledger, slow(elsewhere=True, case=f"{UNIT}:S-2", key="S-2"))
+    assert record_of(ledger, "S-2").closed is not None
 
 
 def test_the_trace_tells_exceptions_and_rungs_in_order():
