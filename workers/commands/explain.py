@@ -44,7 +44,7 @@ def _explain_unit(ctx: typer.Context, unit: str, since: str, until: str, version
     from observability.learning.lateness import lateness
     from observability.learning.selection import Asked
     from observability.ledger.store import Ledger
-    from workers.commands.report import _time
+    from workers.commands.report import time_of
     from workers.explain_page import show_unit
     from workers.words import micro
 
@@ -52,7 +52,7 @@ def _explain_unit(ctx: typer.Context, unit: str, since: str, until: str, version
     roles = roles_of(there.catalog.get(unit))
     ledger = Ledger(there.settings.ledger_url)
     ledger.check()
-    found = lateness(ledger, Asked(unit, _time(since, "since"), _time(until, "until"), version or None))
+    found = lateness(ledger, Asked(unit, time_of(since, "since"), time_of(until, "until"), version or None))
     if json:
         emit(found.as_json(micro, roles))
     else:

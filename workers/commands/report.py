@@ -43,7 +43,7 @@ def report(
         fail("should be step, executor or segment", code="invalid_field", field="by")
     if html and html.exists():
         fail(f"{html} exists; name another file, or remove it", code="exists", field="html")
-    asked = Asked(unit, _time(since, "since"), _time(until, "until"), version or None, _time(as_of, "as_of"))
+    asked = Asked(unit, time_of(since, "since"), time_of(until, "until"), version or None, time_of(as_of, "as_of"))
     ledger = Ledger(there.settings.ledger_url)
     ledger.check()
     made = compute(ledger, asked)
@@ -76,7 +76,12 @@ def _baseline(ledger: Ledger, unit: str, name: str) -> Baseline | None:
         return None
 
 
-def _time(text: str, field: str) -> datetime | None:
+def time_of(text: str, field: str) -> datetime | None:
+    """Read a day or a time; None of nothing.
+
+    Raises:
+        CommandError: it is neither; names the field.
+    """
     if not text:
         return None
     try:
