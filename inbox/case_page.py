@@ -15,7 +15,7 @@ from inbox.identity import Actor
 from inbox.moments import micro, span
 from inbox.promise_view import promise
 from inbox.readable import safe_link
-from inbox.rendering import Clock, case_href, due, render, task_href
+from inbox.rendering import Clock, case_href, due, explain_href, render, task_href
 from inbox.shapes import words
 from inbox.sheet import CaseSheet, Happened
 from inbox.timeline import course_of
@@ -148,6 +148,7 @@ def _head(sheet: CaseSheet, unit: type[WorkUnit], clock: Clock, doors: Any) -> d
         "unit": sheet.unit,
         "key": sheet.key,
         "href": case_href(sheet.case_id),
+        "explain": explain_href(sheet.case_id),
         "state": words(sheet.state),
         "state_kind": kind,
         "due": due(open_due, clock.now, at_risk=at_risk) if open_due else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -11,14 +10,14 @@ from fastapi import APIRouter, FastAPI, Form, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.staticfiles import StaticFiles
 
-from inbox import bulk_page, case_page, catalog_page, incident_page, task_page
+from inbox import bulk_page, case_page, catalog_page, explain_page, incident_page, task_page
 from inbox.asking import HEADINGS, LATE_WORDS, SCOPE_WORDS, address_of, is_filtered, wanted_in, wanted_of
 from inbox.flash import flash_of, flashes
 from inbox.framing import frame, signed_in
 from inbox.identity import Actor
 from inbox.live import Pulse
 from inbox.moments import span
-from inbox.rendering import HERE, Clock, due_of, render, task_href
+from inbox.rendering import HERE, Clock, breach_words, due_of, render, task_href
 from inbox.security import Problem
 from inbox.shapes import words
 from inbox.wanted import STATES, TaskPage, TaskRow, Wanted
@@ -43,9 +42,9 @@ def install(app: FastAPI) -> None:
     app.state.login_page = login_page
     app.state.logged_out_page = logged_out_page
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    app.include_router(router)
-    for page in (task_page, bulk_page, incident_page, case_page, catalog_page):
-        app.include_router(page.router)
+    pages = (task_page, bulk_page, incident_page, case_page, explain_page, catalog_page)
+    for part in (router, *(page.router for page in pages)):
+        app.include_router(part)
 
 
 @router.get("/")
@@ -75,7 +74,11 @@ async def tasks(request: Request, actor: Actor = signed_in) -> Response:
         wanted=wanted,
         heading=HEADINGS[wanted.scope],
         address=address_of(wanted),
-        rows=[_row(row, actor, clock, wanted, state.doors.directory) for row in listing.tasks],
+        rows=[
+            _row(row, actor, clock, wanted, state.doors.directory)
+            | {"breach": breach_words(listing.breach.get(row.case_id))}
+            for row in listing.tasks
+        ],
         empty="Nothing fits these filters." if is_filtered(wanted) else _EMPTY[wanted.scope],
         filtered=is_filtered(wanted),
         query=lambda **other: f"/tasks?{address_of(wanted, **other)}",
@@ -180,7 +183,7 @@ def _filters(units: list[Any]) -> list[tuple[str, str, list[tuple[str, str]]]]:
     ]
 
 
-def _row(row: TaskRow, actor: Actor, clock: Clock, wanted: Wanted, directory: Any) -> Mapping[str, Any]:
+def _row(row: TaskRow, actor: Actor, clock: Clock, wanted: Wanted, directory: Any) -> dict[str, Any]:
     return {
         "task": row,
         "title": words(row.step),

@@ -20,6 +20,8 @@ from inbox.shapes import words
 from inbox.wanted import TaskRow
 
 HERE = Path(__file__).parent
+_NEARLY = 99
+"""Percent beyond which a forecast is not told as a number: it never is certain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,14 @@ def due(at: datetime, now: datetime, *, at_risk: bool) -> Due:
     return Due("fine", f"Due in {moments.span(at - now)}", at)
 
 
+def breach_words(probability: float | None) -> str:
+    """How probably a promise is broken, in short: `breach 70 %`; empty where nobody knows."""
+    if probability is None:
+        return ""
+    percent = round(probability * 100)
+    return f"breach {'<1' if percent < 1 else '>99' if percent > _NEARLY else percent} %"
+
+
 def render(template: str, page: Page, *, status: int = 200, **values: Any) -> HTMLResponse:
     """Make a page."""
     return HTMLResponse(_environment().get_template(template).render(page=page, **values), status)
@@ -113,6 +123,11 @@ def task_href(task_id: str) -> str:
 def case_href(case_id: str) -> str:
     """The address of a case's page."""
     return f"/case/{quote(case_id, safe='/')}"
+
+
+def explain_href(case_id: str) -> str:
+    """The address of the page that explains a case."""
+    return f"/explain/{quote(case_id, safe='/')}"
 
 
 def ago(length: timedelta) -> str:

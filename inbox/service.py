@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, TypeVar
@@ -28,6 +28,7 @@ from inbox.security import Problem, not_yours
 from inbox.sheet import CaseSheet, Outcome, TaskSheet
 from inbox.store import JournalUnavailableError
 from inbox.wanted import TaskPage, Viewer, Wanted
+from observability.learning.forecast import Forecaster
 from observability.ledger.store import Ledger, LedgerError
 from workunits.client import Cases, Started, UnknownCaseError
 from workunits.core.errors import Refused
@@ -50,6 +51,7 @@ class TaskService:
         self.journal = journal
         self.ledger = ledger
         self._listing = Listing(ledger, catalog)
+        self._forecaster = Forecaster(ledger)
         self._lookup = Lookup(cases, ledger)
         self._courier = Courier(cases, journal)
         self._reader = Reader(cases, catalog, self._lookup, directory, journal)
@@ -108,11 +110,25 @@ class TaskService:
 
     def _page(self, actor: Actor, wanted: Wanted, viewer: Viewer, now: datetime) -> TaskPage:
         page = self._listing.page(wanted, viewer, now)
+        page = replace(page, breach=self.chances([row.case_id for row in page.tasks], now))
         try:
             fresh = fresh_of(self.journal.fresh(actor.name, now))
         except JournalUnavailableError:
             return replace(page, banner="The inbox's own store does not answer now: nothing can be saved or decided.")
         return laid_over(page, fresh, self._listing.rows, wanted, viewer)
+
+    def chances(self, case_ids: Sequence[str], now: datetime) -> Mapping[str, float]:
+        """How probably each of some open cases breaks its promise, as far as that is known without waiting."""
+        try:
+            with self.ledger.read() as connection:
+                found = self._forecaster.at_once(connection, sorted(set(case_ids)), now)
+        except LedgerError:
+            return {}
+        return {
+            case: one.probability
+            for case, one in found.items()
+            if one.probability is not None and one.basis != "passed"
+        }
 
     def _check_unit(self, viewer: Viewer, unit: str | None) -> None:
         if unit is None:

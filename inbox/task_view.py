@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ from inbox.framing import frame
 from inbox.identity import Actor
 from inbox.moments import distance
 from inbox.readable import Item, readable
-from inbox.rendering import Clock, Due, case_href, due, render, task_href
+from inbox.rendering import Clock, Due, breach_words, case_href, due, render, task_href
 from inbox.shapes import shape_of, words
 from inbox.sheet import TaskSheet
 from workunits.core.spec import Step
@@ -73,6 +74,8 @@ async def show(request: Request, actor: Actor, shown: Shown, *, status: int = 20
     page = frame(request, actor, clock, at="tasks")
     if part is not None:
         return render("task_state.html", page, **values)
+    case_id = sheet.case_id
+    chances = await asyncio.to_thread(request.app.state.service.chances, [case_id], clock.now) if sheet.is_open else {}
     may = {name for name, why in sheet.allowed.items() if why == ""}
     errors = [*answer.summary, *(("", text) for text in shown.wrong.values())]
     return render(
@@ -81,6 +84,7 @@ async def show(request: Request, actor: Actor, shown: Shown, *, status: int = 20
         status=status,
         **values,
         flashes=await flashes(request, actor, shown.back),
+        breach=breach_words(chances.get(case_id)),
         errors=errors,
         conflict=shown.conflict,
         proposal=proposal,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -116,6 +116,8 @@ class TaskPage:
     source: Literal["ledger", "engine"] = "ledger"
     banner: str = ""
     """What the viewer has to know, such as that the ledger is down."""
+    breach: Mapping[str, float] = field(default_factory=dict)
+    """How probably each case breaks its promise; only those that are known, and not past due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +177,10 @@ def check(wanted: Wanted) -> Place | None:
         raise BadInput("should be overdue or at_risk", field="late")
     if not 1 <= wanted.limit <= LONGEST_PAGE:
         raise BadInput(f"should be from 1 to {LONGEST_PAGE}", field="limit")
-    for field in ("unit", "role", "search"):
-        value = getattr(wanted, field) or ""
+    for name in ("unit", "role", "search"):
+        value = getattr(wanted, name) or ""
         if len(value) > LONGEST_PAGE or not value.isprintable():
-            raise BadInput(f"should be at most {LONGEST_PAGE} printable characters", field=field)
+            raise BadInput(f"should be at most {LONGEST_PAGE} printable characters", field=name)
     return read_cursor(wanted.cursor) if wanted.cursor else None
 
 

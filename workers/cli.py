@@ -31,6 +31,8 @@ from workers.commands import (
     tasks,
     watchdog,
 )
+from workers.commands.explain import explain as explain_command
+from workers.commands.forecast import forecast as forecast_command
 from workers.commands.report import report as report_command
 from workers.console import EXIT_CODES, CommandError, Exit, Setup, debugging, judge, report
 
@@ -77,6 +79,8 @@ app.command()(inbox.token)
 app.command()(inbox.redeliver)
 app.command()(evidence.evidence)
 app.command("report")(report_command)
+app.command("explain")(explain_command)
+app.command("forecast")(forecast_command)
 app.command()(forget.forget)
 ledger.app.command()(forget.prune)
 app.command()(export.export)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, literal_column, or_, select
 
+from observability.learning.forecast import Forecaster
 from observability.ledger.inputs import unsealed
 from observability.ledger.keeping import corrections, evidence, inputs
 from observability.ledger.store import Ledger
@@ -75,7 +76,7 @@ class CaseFile:
     """One case with the rows that it consists of."""
 
     case: Row
-    """Its row without what `LEFT_OUT` names, and `effective_close`: how it counts as of now."""
+    """Its row without what `LEFT_OUT` names, `effective_close`: how it counts as of now, and `breach_probability`."""
     parts: dict[str, list[Row]] = field(default_factory=dict)
     """By table, those that were asked for; each row without the case's id."""
     input: Any = None
@@ -111,12 +112,15 @@ def read(
         LedgerUnavailableError: also in the middle.
     """
     last: Row | None = None
+    forecaster, now = Forecaster(ledger), datetime.now(UTC)
     while True:
         with ledger.read() as connection:
             query = page_query(wanted, last, sqlite=ledger.sqlite)
             page = [dict(row) for row in connection.execute(query).mappings()]
             given = _inputs(connection, page, keys) if with_input else {}
-            files = _files(connection, page, parts, given) if page else []
+            files = (
+                _files(connection, page, parts, given, _forecasts(forecaster, connection, page, now)) if page else []
+            )
         yield from files
         if len(page) < PAGE:
             return
@@ -174,18 +178,35 @@ def _inputs(connection: Connection, page: Sequence[Row], keys: KeyRing | None) -
 
 
 def _files(
-    connection: Connection, page: Sequence[Row], parts: Sequence[str], given: Mapping[str, Any]
+    connection: Connection,
+    page: Sequence[Row],
+    parts: Sequence[str],
+    given: Mapping[str, Any],
+    chances: Mapping[str, float | None],
 ) -> list[CaseFile]:
     ids = [row["case_id"] for row in page]
     found = {part: _by_case(connection, part, ids) for part in {*parts, "corrections"}}
     return [
         CaseFile(
-            row | {"effective_close": _effective_close(row, found["corrections"].get(row["case_id"], ()))},
+            row
+            | {
+                "effective_close": _effective_close(row, found["corrections"].get(row["case_id"], ())),
+                "breach_probability": chances.get(row["case_id"]),
+            },
             {part: found[part].get(row["case_id"], []) for part in parts},
             given.get(row["case_id"]),
         )
         for row in page
     ]
+
+
+def _forecasts(
+    forecaster: Forecaster, connection: Connection, page: Sequence[Row], now: datetime
+) -> Mapping[str, float | None]:
+    """How probably each open case of a page breaks its promise; None where too little is known."""
+    still_open = [row["case_id"] for row in page if row["close"] is None]
+    found = forecaster.of_these(connection, still_open, now) if still_open else {}
+    return {case: one.probability for case, one in found.items()}
 
 
 def _by_case(connection: Connection, part: str, ids: Sequence[str]) -> dict[str, list[Row]]:
@@ -210,9 +231,11 @@ def columns_of(part: str) -> list[str]:
     return [column.name for column in IN_ORDER[part][0].c if column.name != "case_id"]
 
 
+_COMPUTED = {"close": "effective_close", "breached_at": "breach_probability"}
+"""What is not a column of the ledger, by the column that it comes after."""
 CASE_COLUMNS = tuple(
     chain.from_iterable(
-        (column.name, "effective_close") if column.name == "close" else (column.name,) for column in _COLUMNS
+        (column.name, _COMPUTED[column.name]) if column.name in _COMPUTED else (column.name,) for column in _COLUMNS
     )
 )
 """The names of a case's columns, in order."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from workunits.core.parts import PARTS, parts
+from workunits.core.parts import PARTS, parts, slices
 from workunits.core.record import Record, Work
 
 END = 40
@@ -45,6 +45,10 @@ def record(steps, closed=END):
     )
 
 
+hours = st.lists(st.tuples(st.integers(-5, END + 5), st.integers(-5, END + 5)).map(sorted).map(tuple), max_size=3)
+"""Off-hours, which may overlap, and reach beyond the case."""
+
+
 def what_it_is(work: Work, minute: int, end: int) -> set[str]:
     """All parts that a minute of one performance could count as, from the words of semantics section 0."""
 
@@ -70,11 +74,12 @@ def what_it_is(work: Work, minute: int, end: int) -> set[str]:
     return found
 
 
-def counted(steps, end=END):
+def counted(steps, end=END, off=()):
     """Minute by minute, the first part in the order of precedence."""
     total = Counter(dict.fromkeys(PARTS, 0))
     for minute in range(end):
         candidates = set().union(*(what_it_is(work, minute, end) for work in steps))
+        candidates |= {"off_hours"} if any(a <= minute < b for a, b in off) else set()
         total[next((part for part in PARTS if part in candidates), "idle")] += 1
     return dict(total)
 
@@ -123,3 +128,66 @@ def test_a_machine_step_that_has_ended_is_idle_until_the_case_takes_its_result()
     work = Work(key="k", step="s", kind="automated", ready=5, done=30, work=[(10, 20)])
 
     assert parts(record([work])) == dict.fromkeys(PARTS, 0) | {"idle": 25, "queue": 5, "touch_machine": 10}
+
+
+@given(st.lists(works(), max_size=6), hours)
+def test_off_hours_take_the_time_in_which_it_would_only_wait(steps, off):
+    """After an external wait and before queue and idle; and the working time is the rest of the elapsed time."""
+    pieces = list(slices(record(steps), off=off))
+    worked = sum(piece.length for piece in pieces if not piece.off)
+
+    assert parts(record(steps), off=off) == counted(steps, off=off)
+    assert worked == sum(1 for minute in range(END) if not any(a <= minute < b for a, b in off))
+
+
+@given(st.lists(works(), max_size=6), hours)
+def test_every_slice_belongs_to_the_first_performance_that_is_in_its_part(steps, off):
+    """The slices follow each other without a gap; idle time belongs to none, and every other time to one."""
+    at = 0
+    for piece in slices(record(steps), off=off):
+        assert piece.begin == at
+        at = piece.end
+        minute = piece.begin
+        here = [what_it_is(work, minute, END) for work in steps]
+        of_part = [place for place, found in enumerate(here) if piece.part in found]
+        if piece.part == "rework":
+            assert piece.work is not None
+            inside = what_is_inside(here[piece.work] - {"rework"}, off=piece.off)
+            assert piece.work in of_part
+            assert piece.inside == inside
+            assert all(
+                PARTS.index(what_is_inside(here[place] - {"rework"}, off=piece.off)) >= PARTS.index(inside)
+                for place in of_part
+            )
+        elif piece.part == "off_hours":
+            assert piece.work == next((place for place, found in enumerate(here) if "queue" in found), None)
+        else:
+            assert piece.work == (of_part[0] if of_part else None)
+    assert at == END
+
+
+def what_is_inside(found, *, off):
+    """What a repeat is in, apart from being one."""
+    first = next((part for part in PARTS if part in found), "idle")
+    return "off_hours" if off and first in ("queue", "idle") else first
+
+
+def test_the_slices_of_a_case_that_was_done_by_hand():
+    """A repeat is split inside by what was done in it; off-hours count apart from what they stand for."""
+    steps = [
+        Work(key="k", step="k", kind="human", ready=0, done=10, work=[(4, 10)]),
+        Work(key="k-2", step="k", kind="human", ready=12, done=40, work=[(30, 40)], redo_of="k"),
+    ]
+    found = [
+        (one.begin, one.end, one.part, one.inside, one.work, one.off) for one in slices(record(steps), off=[(2, 20)])
+    ]
+
+    assert found == [
+        (0, 2, "queue", "queue", 0, False),
+        (2, 4, "off_hours", "off_hours", 0, True),
+        (4, 10, "touch_human", "touch_human", 0, True),
+        (10, 12, "off_hours", "off_hours", None, True),
+        (12, 20, "rework", "off_hours", 1, True),
+        (20, 30, "rework", "queue", 1, False),
+        (30, 40, "rework", "touch_human", 1, False),
+    ]

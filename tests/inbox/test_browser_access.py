@@ -20,6 +20,7 @@ from tests.inbox.browsing import (
     shop,
     visit,
 )
+from tests.inbox.past import late, remember
 from tests.inbox.shop import Shop
 
 __all__ = ["browser", "inbox", "quick", "shop", "visit"]
@@ -45,7 +46,10 @@ async def test_every_page_is_for_everybody(shop: Shop, visit: Visit, screen: str
     case = quote(decided.id.split("/")[0])
     addresses = ("/tasks?scope=all&late=overdue", href(piece), href(task), href(decided), f"/case/{case}", "/catalog")
     await look_at(page, "the list", screen)
-    for address in (*addresses, "/catalog/customer_onboarding", "/keys", "/nowhere", "/login"):
+    remember(shop.ledger)
+    past = quote(late()[0].case)
+    more = (f"/explain/{case}", f"/explain/{past}", "/catalog/refund_request/late", "/catalog/customer_onboarding")
+    for address in (*addresses, *more, "/incidents", "/keys", "/nowhere", "/login"):
         await page.goto(address)
         await look_at(page, address, screen)
     await page.goto(href(piece))

@@ -377,7 +377,14 @@ async def test_every_page_obeys_its_own_policy(shop: Shop, marta: httpx2.AsyncCl
     """No page has a script or a style of its own, so the policy can forbid them."""
     task = await shop.refund()
 
-    for address in ("/tasks", href(task), f"/case/{quote(task.id.split('/')[0])}", "/catalog", "/keys"):
+    for address in (
+        "/tasks",
+        href(task),
+        f"/case/{quote(task.id.split('/')[0])}",
+        "/catalog",
+        "/keys",
+        "/catalog/refund_request/late",
+    ):
         answer = await marta.get(address)
         assert "unsafe" not in answer.headers["content-security-policy"]
         assert "<style" not in answer.text

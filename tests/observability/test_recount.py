@@ -16,6 +16,7 @@ from temporalio.client import WorkflowExecution
 from temporalio.worker import Worker
 
 from observability.learning.estimates import Rate, Spread
+from observability.learning.explained import explained, record_of
 from observability.learning.report import Figures, report
 from observability.learning.selection import Asked
 from observability.ledger.intake import Intake
@@ -127,6 +128,24 @@ async def test_every_row_says_what_the_history_says(ours, played, ledger):
         assert not differing(counted[case].incidents[key], {**row, **offsets})
     for row in by_case.values():
         assert sum(row[f"{part}_us"] for part in PARTS) == row["cycle_us"]
+
+
+async def test_every_case_is_explained_to_the_microsecond(ours, played, ledger):
+    """Part by part and step by step: what the ledger has of it, and together its time."""
+    await take(ours, ledger, list(played))
+    for row in rows(ledger, cases):
+        found = explained(ledger, record_of(ledger, row["case_id"]), row["closed_at"], CATALOG)
+        by_step = {piece.key: sum(piece.wall.values()) for piece in found.pieces}
+
+        assert {f"{part}_us": spent for part, spent in found.parts.items()} == {
+            f"{part}_us": row[f"{part}_us"] for part in PARTS
+        }
+        assert sum(by_step.values()) == sum(found.parts.values()) == row["cycle_us"]
+        assert found.working == row["cycle_us"]
+        assert sum(found.inside.values()) == row["rework_us"]
+        assert sum(share.lateness for share in found.shares) == found.lateness
+        if row["sla"] == "breached":
+            assert found.lateness == (row["closed_at"] - row["breached_at"]) // timedelta(microseconds=1)
 
 
 def said_by(figures: Figures) -> dict[str, Any]:

@@ -96,6 +96,24 @@ def test_show_a_case_in_its_first_step(desk):
     assert "2 d 23 h left" in desk.listed(case, "--state", "running")
 
 
+def test_explain_a_case_that_no_ledger_has(desk):
+    """From the engine, without a comparison: one that is open up to now, and a closed one."""
+    waiting, done = desk.start(refund("R-1017")), desk.start(refund())
+    desk.shown(waiting)
+    desk.shown(done, lambda said: not said["open"])
+
+    opened, closed = desk.run("explain", waiting, "--json").json, desk.run("explain", done, "--json").json
+    text, nothing = desk.run("explain", done.partition(":")[2]).out, desk.run("explain", "refund_request:none")
+    unserved = desk.run("explain", desk.start(refund(), WORKUNITS_QUEUE=UNSERVED), "--json")
+
+    assert (opened["close"], closed["close"]) == (None, "achieved")
+    for said in (opened, closed):
+        assert round(sum(said["parts"].values()) * 1e6) == round(said["elapsed_seconds"] * 1e6) > 0
+        assert said["compared"]["n"] == 0
+    assert text.startswith("There is nothing to compare with: the ledger does not have the case;")
+    assert (nothing.code, unserved.code, unserved.error["code"]) == (2, 2, "no_record")
+
+
 async def test_a_case_that_was_ended_from_outside(desk, engine):
     """Terminated is no way of closing: the case is called that, and is in no list of what waits."""
     case = desk.start(refund("R-1017"))

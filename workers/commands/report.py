@@ -42,7 +42,9 @@ def report(
     there.catalog.get(unit)
     if by and by not in ("step", "executor", "segment"):
         fail("--by: should be step, executor or segment", code="invalid_field", field="--by")
-    asked = Asked(unit, _time(since, "--since"), _time(until, "--until"), version or None, _time(as_of, "--as-of"))
+    asked = Asked(
+        unit, time_of(since, "--since"), time_of(until, "--until"), version or None, time_of(as_of, "--as-of")
+    )
     ledger = Ledger(there.settings.ledger_url)
     ledger.check()
     made = compute(ledger, asked)
@@ -75,7 +77,12 @@ def _baseline(ledger: Ledger, unit: str, name: str) -> Baseline | None:
         return None
 
 
-def _time(text: str, field: str) -> datetime | None:
+def time_of(text: str, field: str) -> datetime | None:
+    """Read a day or a time; None of nothing.
+
+    Raises:
+        CommandError: it is neither; names the field.
+    """
     if not text:
         return None
     try:
