@@ -11,7 +11,7 @@ from workers.words import micro, moment
 from workunits.core.parts import PARTS
 
 if TYPE_CHECKING:
-    from observability.learning.explaining import ROUTES, Explanation
+    from observability.learning.explaining import Explanation
     from observability.learning.lateness import Lateness, Ranked
 
 _SHOWN = 12
