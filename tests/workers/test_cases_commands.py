@@ -149,7 +149,7 @@ def test_list_says_when_there_are_more(desk):
     assert {entry["state"] for entry in narrow} == {"waiting"}
     assert (nobody.code, nobody.out, nobody.err) == (0, "", "No such cases.\n")
     assert wrong.code == 2
-    assert "state: one of running, waiting, achieved" in wrong.err
+    assert "state: one of running, waiting, incident, achieved" in wrong.err
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "..", "a\nb", "\x1b[31mRR-1", "a\\b", "x" * 401, ""])

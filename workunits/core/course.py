@@ -160,6 +160,7 @@ class Course:
             if not ended.compensate:
                 raise
             self._ending = Ending(close=ended.close, reason=ended.reason, why=ended.why, times=self._times)
+            self.desk.changed = True
             # What is under way may take effect although nobody waits for it any more: only its end says what to undo.
             await workflow.wait_condition(lambda: self.machines.undoable == 0)
         assert self._ending is not None  # noqa: S101 - the work is over, or was in an earlier run
