@@ -13,6 +13,7 @@ from workunits.client import Cases, UnknownCaseError
 from workunits.core.clock_acts import PREFIX
 from workunits.core.errors import BadInput, Refused
 from workunits.core.lifecycle import SYSTEM
+from workunits.core.spec import OPEN_STATES
 from workunits.delivery import UndeliveredError
 
 
@@ -37,7 +38,7 @@ async def reproject(cases: Cases, name: str, version: int, *, actor: str, reason
         actor: Who says so; it stands on each record.
         reason: Why.
     """
-    waiting = [view async for view in cases.list(only_open=True)]
+    waiting = [view for state in OPEN_STATES async for view in cases.list(state=state)]
     for view in waiting:
         clock = _first(view, name, version)
         if clock is not None:

@@ -32,13 +32,11 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from workunits.cases import CaseView, TaskView, is_unknown, start_note, view_of
 from workunits.core.errors import BadInput, Refused, WorkUnitsError
-from workunits.core.human import fingerprint
-from workunits.core.lifecycle import Action
 from workunits.core.record import LONGEST_DELAY, OPEN_TASKS, START_MEMO, STATE, StartNote
 from workunits.core.spec import CLOSES, OPEN_STATES
 from workunits.core.strict_json import BODY_LIMIT, VALUE_LIMIT, parse
 from workunits.core.unit import WorkUnit
-from workunits.delivery import deliver
+from workunits.delivery import after_close, deliver
 from workunits.registry import Catalog
 
 QUEUE = "workunits"
@@ -188,7 +186,7 @@ class Cases:
         return await view_of(self.client, await self._describe(case))
 
     async def list(
-        self, unit: str | None = None, state: str | None = None, limit: int | None = None, *, only_open: bool = False
+        self, unit: str | None = None, state: str | None = None, limit: int | None = None
     ) -> AsyncIterator[CaseView]:
         """Go through cases, newest first.
 
@@ -196,11 +194,8 @@ class Cases:
             unit: Only this unit's.
             state: Only those that are `running`, `waiting`, held by an `incident`, or closed that way.
             limit: At most so many; all when omitted.
-            only_open: Only those that have not closed.
         """
         query = self._types([self.catalog.get(unit)] if unit else list(self.catalog))
-        if only_open:
-            query += " AND ExecutionStatus = 'Running'"
         if state:
             known = (*OPEN_STATES, *CLOSES)
             if state not in known:
@@ -311,23 +306,8 @@ class Cases:
                 return said
             view = await self.show(case)
             if not view.is_open:
-                return self._after_close(view, envelope)
+                return after_close(view, envelope)
             await asyncio.sleep(_AGAIN)  # only its run has ended, by a reset: there is another one
-
-    @staticmethod
-    def _after_close(view: CaseView, envelope: dict[str, Any]) -> dict[str, Any]:
-        """Answer for a case that has closed: its record remembers what it accepted."""
-        case, record = view.case, view.record
-        if record is None or view.close is None:
-            raise Refused("closed", f"the case is {view.state}")
-        for acted in record.actions:
-            if acted.id == envelope["action_id"]:
-                if acted.hash != fingerprint(parse(Action, json.dumps(envelope).encode())):
-                    raise Refused("action_id_reused", "the same action id came before with other content")
-                return {"task_id": f"{case}/{acted.task}", "state": acted.state, "revision": acted.revision}
-        when = record.when(record.closed or 0).isoformat(timespec="seconds")
-        by = f" by {', '.join(record.decided_by)}" if record.decided_by else ""
-        raise Refused("closed", f"the case closed as {view.close} at {when}{by}")
 
     async def _revision(self, case: str, task_id: str) -> int:
         view = await self.show(case)

@@ -17,9 +17,11 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from workunits.cases import is_unknown
+from workunits.cases import CaseView, is_unknown
 from workunits.core.errors import BadInput, Refused, WorkUnitsError
-from workunits.core.human import MESSAGE
+from workunits.core.human import MESSAGE, fingerprint
+from workunits.core.lifecycle import Action
+from workunits.core.strict_json import parse
 
 _ABORTED = ("AcceptedUpdateCompletedWorkflow", "AdmittedUpdateCompletedWorkflow", "UpdateWorkflowExecutionAborted")
 _INPUT_CODES = ("bad_body", "invalid_field", "too_large")
@@ -85,3 +87,22 @@ def _refusal(error: WorkflowUpdateFailedError) -> WorkUnitsError:
         field = str(detail.get("field", "")) if isinstance(detail, dict) else ""
         return BadInput(cause.message.removeprefix(f"{field}: "), field=field, code=cause.type)
     return Refused(cause.type or "refused", cause.message)
+
+
+def after_close(view: CaseView, envelope: dict[str, Any]) -> dict[str, Any]:
+    """Answer for a case that has closed: its record remembers what it accepted.
+
+    Raises:
+        Refused: `closed`, `action_id_reused`.
+    """
+    case, record = view.case, view.record
+    if record is None or view.close is None:
+        raise Refused("closed", f"the case is {view.state}")
+    for acted in record.actions:
+        if acted.id == envelope["action_id"]:
+            if acted.hash != fingerprint(parse(Action, json.dumps(envelope).encode())):
+                raise Refused("action_id_reused", "the same action id came before with other content")
+            return {"task_id": f"{case}/{acted.task}", "state": acted.state, "revision": acted.revision}
+    when = record.when(record.closed or 0).isoformat(timespec="seconds")
+    by = f" by {', '.join(record.decided_by)}" if record.decided_by else ""
+    raise Refused("closed", f"the case closed as {view.close} at {when}{by}")
