@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from workers.settings import Settings
 from workunits.calendars.store import Store, UnknownCalendarError, shipped
-from workunits.core.clocks import promises
 from workunits.registry import Catalog
 
 
@@ -26,8 +25,7 @@ def check_calendars(settings: Settings, catalog: Catalog) -> None:
     """
     store, missing = calendar_store(settings, catalog), []
     for unit in catalog:
-        promised = promises(unit.steps, unit.outcome.target, unit.targets)
-        for name in sorted({one.target.calendar for one in promised} - {""}):
+        for name in sorted({one.target.calendar for one in unit.promised} - {""}):
             try:
                 store.read(name)
             except UnknownCalendarError as error:

@@ -24,7 +24,6 @@ from observability.ledger.tables import cases
 from observability.ledger.writing import add_missing, write
 from workunits.cases import UnreadableError
 from workunits.codec import ring_of
-from workunits.core.clocks import promises
 from workunits.core.unit import WorkUnit
 from workunits.registry import Catalog, definition_hash, describe
 
@@ -231,7 +230,7 @@ def definition_of(unit: type[WorkUnit]) -> Definition:
         roles={step.name: step.role for step in unit.steps if step.kind == "human"},
         accountable={step.name: step.accountable for step in unit.steps},
         rates=unit.learning.rates,
-        targets={one.name: one.target for one in promises(unit.steps, unit.outcome.target, unit.targets)},
+        targets={one.name: one.target for one in unit.promised},
     )
 
 

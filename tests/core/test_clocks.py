@@ -63,7 +63,7 @@ def reading_of(situation: Situation) -> tuple[Record, Reading]:
     record.closed = None if situation.closed is None else us(record, situation.closed)
     pauses = tuple(Pause(reason, elapsed(hours=cap)) for reason, cap in situation.pauses.items())
     target = Target(situation.within, calendar=situation.calendar, pauses=pauses)
-    reading = read_clock(Promised(target, outsiders={"reply": "customer"}), record, calendars(record))
+    reading = read_clock(Promised(target, outsiders=(("reply", "customer"),)), record, calendars(record))
     assert reading is not None
     return record, reading
 

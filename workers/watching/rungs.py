@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from workers.watching.engine import OpenCase
 from workers.watching.finding import Finding, ago
-from workunits.core.clocks import UNIT, promises
+from workunits.core.clocks import UNIT
 from workunits.core.human import Desk
 from workunits.core.pinning import Calendars
 from workunits.core.sla import Clock
@@ -51,7 +51,7 @@ def _owed(case: OpenCase, unit: type[WorkUnit]) -> Iterator[Owed]:
         return
     desk = Desk(record, {}, lambda: case.started)
     desk.tasks = {task.id: task for task in case.tasks}
-    promised = [*promises(unit.steps, unit.outcome.target, unit.targets)]
+    promised = unit.promised
     for due in Clock(record, desk, promised, Calendars(promised, record.started)).pending():
         clock = due.reading.key if due.reading and due.reading.key != UNIT else ""
         yield Owed(due.rung, due.at, due.task.id.rpartition("/")[2] if due.task else clock)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 from .case_calendar import Calendar
@@ -60,8 +61,8 @@ class Promised:
     """The human step."""
     of: Literal["", "start_by", "finish_by"] = ""
     between: Between | None = None
-    outsiders: Mapping[str, str] = field(default_factory=dict)
-    """The role of each step that an outsider performs: waiting for them may stop the clock."""
+    outsiders: tuple[tuple[str, str], ...] = ()
+    """The steps that an outsider performs, each with its role: waiting for them may stop the clock."""
 
     @property
     def name(self) -> str:
@@ -196,7 +197,7 @@ def read_clock(
 
 def promises(steps: Collection[Step[Any, Any]], target: Target, between: Iterable[Between]) -> Iterator[Promised]:
     """All that a unit promises, the outcome itself first."""
-    outsiders = {step.name: step.role for step in steps if step.external}
+    outsiders = tuple((step.name, step.role) for step in steps if step.external)
     yield Promised(target, outsiders=outsiders)
     for step in steps:
         if step.start_by is not None:
@@ -211,6 +212,14 @@ def is_plain(promised: Sequence[Promised]) -> bool:
     """Whether the only promise is the outcome's, in elapsed time, and nothing stops its clock."""
     first = promised[0].target
     return len(promised) == 1 and isinstance(first.within, Elapsed) and not first.pauses
+
+
+@lru_cache(maxsize=256)
+def plain_clock(promised: Promised) -> tuple[Reading, ...]:
+    """The clock of an open case whose only promise is the outcome's, in elapsed time: the same for all cases."""
+    within = promised.target.within
+    assert isinstance(within, Elapsed)  # noqa: S101 - `is_plain` says so
+    return (Reading(UNIT, promised, WALL, 0, None, within.span // _ONE, ()),)
 
 
 def clocks_of(promised: Promised, record: Record, calendars: Mapping[str, Calendar]) -> Iterator[Reading]:
@@ -275,7 +284,7 @@ def _pauses(
     found: list[Interval] = []
     for pause in promised.target.pauses:
         left = pause.cap.span // _ONE
-        stood = _merged(_reasoned(pause.reason, record, entries, promised.outsiders, work))
+        stood = _merged(_reasoned(pause.reason, record, entries, dict(promised.outsiders), work))
         for begin, end in stood:
             first = max(begin, started)
             last = min([first + left, *(moment for moment in (end, stopped) if moment is not None)])

@@ -42,7 +42,7 @@ async def compensate(course: Course) -> None:
         undo = step.compensated_by
         if undo is None or said.out is None or key in course.undone or key in undoing:
             continue
-        course.undone.add(key)
+        course.undone.append(key)
         try:
             await course.take_over(undo, step.gives.model_validate_json(said.out), key=f"{key}-undo", undoes=key)
         except Ended as ended:

@@ -16,7 +16,6 @@ from temporalio.exceptions import ApplicationError, FailureError
 from .asking import ask
 from .carry import Carry
 from .clock_acts import ClockActs
-from .clocks import promises
 from .compensation import Ending, compensate
 from .ended import Ended
 from .errors import BadInput, BusinessException
@@ -63,7 +62,7 @@ class Course:
         self._misfit: BadInput | None = None
         self.done: dict[str, Said] = {}
         """What came of each performance, in the order in which they ended."""
-        self.undone: set[str] = set()
+        self.undone: list[str] = []
         """Performances whose compensation has been performed in this run."""
         self._undoes: dict[str, str] = {}
         self._ending: Ending | None = None
@@ -87,7 +86,7 @@ class Course:
         self.desk = Desk(self.record, self._steps, self.now, (*unit.admins, unit.outcome.accountable))
         if carry:
             self.desk.tasks, self.desk.answers = carry.tasks, carry.answers
-        promised = [*promises(unit.steps, unit.outcome.target, unit.targets)]
+        promised = unit.promised
         self._calendars = Calendars(promised, self.record.started, carry.pinned if carry else ())
         self._clock = Clock(self.record, self.desk, promised, self._calendars)
         self.desk.clocks = ClockActs(self.desk, self._clock, self._calendars, unit.outcome.accountable)

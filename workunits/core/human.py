@@ -79,7 +79,7 @@ class Desk:
         """When a task last ended, and when that counts: at the sender's time, or when an expiry was due."""
         self._steps = steps
         self._now = now
-        self.admins = frozenset(admins)
+        self.admins = tuple(admins)
         """Roles that administrate the unit's tasks and stop its clocks."""
         self._acted = {acted.id: acted for acted in record.actions}
 

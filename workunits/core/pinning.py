@@ -33,6 +33,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Calendars:
     """The calendars by which a case's promises count."""
 
+    __slots__ = ("_again", "_budgets", "_started", "_wanted", "known")
+
     def __init__(self, promised: Collection[Promised], started: datetime, pinned: Iterable[Pinned] = ()) -> None:
         """Know which there are; those of an earlier run are pinned already."""
         self._budgets: dict[str, list[Budget]] = {}

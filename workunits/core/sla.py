@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from temporalio import workflow
 
 from . import ladder
-from .clocks import UNIT, Promised, Reading, clocks_of, is_plain
+from .clocks import UNIT, Promised, Reading, clocks_of, is_plain, plain_clock
 from .lifecycle import Task
 from .pinning import Calendars
 from .record import ClockFacts, Microseconds, Record, Rung
@@ -38,6 +38,8 @@ class Due(NamedTuple):
 class Clock:
     """Fires each rung once, at its due time or as soon after it as a worker is up."""
 
+    __slots__ = ("_calendars", "_desk", "_plain", "_promised", "_record")
+
     def __init__(self, record: Record, desk: Desk, promised: Sequence[Promised], calendars: Calendars) -> None:
         """Watch a case.
 
@@ -52,11 +54,11 @@ class Clock:
         self._promised = promised
         self._calendars = calendars
         # Almost every case has one promise, in elapsed time: its clock is read once.
-        self._plain = [*clocks_of(promised[0], record, {})] if is_plain(promised) else None
+        self._plain = plain_clock(promised[0]) if is_plain(promised) else None
 
     # -- what is due
 
-    def readings(self) -> list[Reading]:
+    def readings(self) -> Sequence[Reading]:
         """All clocks that have started."""
         if self._plain is not None and not self._record.entries:
             return self._plain

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.common import RawValue
 
+from .clocks import Promised, promises
 from .course import Course
 from .errors import DefinitionError
 from .gate import examine
@@ -30,6 +31,8 @@ _ANNOTATIONS = {"start": RawValue, "return": Closed}
 
 _case_types: dict[tuple[str, str], type[BaseModel]] = {}
 """Found once per process: the unit's file is executed again for every case."""
+_promised: dict[tuple[str, str], tuple[Promised, ...]] = {}
+"""The same for every case, and they are data alone."""
 _workflows: dict[tuple[str, str], Any] = {}
 """What `workflow.defn` found in a unit's class. It inspects every attribute, which is a tenth of what a case costs a
 worker, and finds the same again; only the class and its `run` are new."""
@@ -68,6 +71,8 @@ class WorkUnit:
     """Further promises: between two named events of a case."""
     facts: ClassVar[tuple[str, ...]] = ()
     """Fields of the case by which cases are segmented; they are stored in clear: no personal data."""
+    promised: ClassVar[tuple[Promised, ...]]
+    """All that it promises, the outcome first; filled in when the class is made."""
     admins: ClassVar[tuple[str, ...]] = ()
     """Roles that may assign, suspend, skip and cancel any task of the unit; the outcome's accountable role always."""
     keep_inputs: ClassVar[bool] = False
@@ -85,7 +90,8 @@ class WorkUnit:
             if not all(problem.warning for problem in found):
                 raise DefinitionError(cls.__name__, found)
             _case_types[where] = next(t for n, t in typing.get_type_hints(cls.work).items() if n != "return")
-        cls.case_type = _case_types[where]
+            _promised[where] = tuple(promises(cls.steps, cls.outcome.target, cls.targets))
+        cls.case_type, cls.promised = _case_types[where], _promised[where]
 
         async def run(self: WorkUnit, *_: RawValue) -> Closed:
             return await self._course.conduct()
