@@ -57,6 +57,8 @@ class TaskItem(_Said):
     ready_at: datetime
     expires_at: datetime | None
     due_at: datetime | None
+    urgency: int
+    """From 0 to 100, by what has fired on the clocks of the case and of the task."""
     slack_seconds: float | None
     """Due minus now minus the usual work time of the step."""
     overdue: bool
