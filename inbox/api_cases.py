@@ -24,7 +24,7 @@ from inbox.documents import (
 from inbox.openapi import START
 from inbox.security import Problem
 from inbox.wanted import LONGEST_PAGE, PAGE
-from observability.ledger.evidence import NoSuchCaseError, Told, note
+from observability.ledger.evidence import NoSuchCaseError, NotClosedError, Told, note
 from workunits.client import DuplicateCaseError
 from workunits.registry import describe
 
@@ -111,7 +111,7 @@ async def note_evidence(actor: Who, service: Service, case_id: CaseId, body: Evi
     told = Told(case_id, body.measure, body.value, body.source, body.occurred_at)
     try:
         noted = await asyncio.to_thread(note, service.ledger, service.catalog, told, actor=actor.name)
-    except NoSuchCaseError:  # the ledger has yet to follow
+    except (NoSuchCaseError, NotClosedError):  # the ledger has yet to follow
         raise Problem(503, "not_followed", "the ledger does not have the close yet; try again", retry_after=2) from None
     return EvidenceNoted.model_validate(noted)
 

@@ -68,7 +68,8 @@ def what_it_is(work: Work, minute: int, end: int) -> set[str]:
         found.add("touch_human" if work.kind == "human" else "touch_machine")
     if any(map(within, work.retry)):
         found.add("retry")
-    over = max((b for _, b in working), default=until) if work.kind != "human" else until
+    has_ended = work.kind != "human" and work.done is not None
+    over = max((b for _, b in working), default=until) if has_ended else until
     if within((work.ready, over)):
         found.add("queue")
     return found
