@@ -6,6 +6,9 @@ import signal
 import urllib.request
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import select
+
+from observability.ledger.keeping import followers
 from tests.faults.durable import durable
 from tests.faults.fleet import kill
 from tests.faults.package import PACKAGE
@@ -102,6 +105,12 @@ async def test_f17_a_watchdog_with_a_wrong_clock_judges_by_the_engines(tmp_path)
     assert abs((datetime.fromisoformat(said["at"]) - datetime.now(UTC)).total_seconds()) < 60
 
 
+def passed(ledger):
+    """Whether the follower has ended a whole pass."""
+    with ledger.read() as connection:
+        return connection.execute(select(followers.c.passed_at)).scalar()
+
+
 async def test_f07_the_ledger_suspects_what_the_engine_then_says(tmp_path, monkeypatch):
     """A missing warning is in no search attribute: the ledger knows of it, at once, and of the due time too."""
     async with durable(tmp_path) as fleet:
@@ -111,6 +120,9 @@ async def test_f07_the_ledger_suspects_what_the_engine_then_says(tmp_path, monke
         await fleet.task(case)
         kill(worker)
         await fleet.caught_up()
+        async with asyncio.timeout(20):
+            while not passed(fleet.ledger):
+                await asyncio.sleep(0.05)
         side = LedgerSide(fleet.ledger.url.render_as_string(hide_password=False), CATALOG)
         record = (await fleet.cases.show(case)).record
         assert record
@@ -156,7 +168,7 @@ async def test_f07_the_gap_is_exported(tmp_path, monkeypatch):
         watch.watchdog.close()
 
     names = {line.partition(" ")[0] for line in first.splitlines() if not line.startswith("#")}
-    assert len(names) == 3 * 4 * 2 + 3 * 8 + 4 + 2
+    assert len(names) == 3 * 6 * 2 + 3 * 8 + 4 + 2
     assert {line.partition(" ")[0] for line in during.splitlines() if not line.startswith("#")} == names
     assert all(line.endswith(" 0.0") for line in first.splitlines() if not line.startswith("#"))
     assert 'workunit_watchdog_findings{kind="no_worker",unit="urgent"} 1.0' in during

@@ -65,6 +65,7 @@ async def test_every_page_is_for_everybody(shop: Shop, visit: Visit, screen: str
 
 async def look_at(page: Page, what: str, screen: str) -> None:
     """Check one page."""
+    await page.wait_for_load_state()  # without its style sheet, everything is too small
     if screen != "zoomed":  # its markup and colours are those of `light`
         found = await Axe().run(page)
         assert found.violations_count == 0, f"{what}: {found.generate_report()}"

@@ -340,7 +340,7 @@ async def test_while_a_person_and_a_machine_work_at_once_it_is_the_persons_time(
 async def test_a_decision_ends_a_case_at_once_that_is_about_to_go_on_as_a_new_run(ours, ledger, monkeypatch):
     """It closes when the person decided, and not when the next workflow task comes: with it, a cancel might."""
     monkeypatch.setattr("workunits.core.course.MESSAGES_PER_RUN", 1)
-    monkeypatch.setattr("workunits.core.course._NEXT_TASK", 3600)
+    monkeypatch.setattr("workunits.core.pace._NEXT_TASK", 3600)
     started = await ours.start(Plain)
     task = await ours.task(started.case, "decide")
     await ours.cases.act(task.id, "claim", actor="ann", roles=["clerk"])

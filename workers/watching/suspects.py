@@ -114,9 +114,10 @@ class LedgerSide:
         )
         yield from _first(connection, late)
         for unit in self._units.values():
-            within = unit.outcome.within
+            target = unit.outcome.target
+            within = target.within
             if isinstance(within, Elapsed):
-                started = cases.c.started_at < limit - within.span * unit.outcome.warn
+                started = cases.c.started_at < limit - within.span * target.warn
                 unwarned = select(cases.c.case_id).where(cases.c.state.in_(_OPEN), cases.c.unit == unit.unit_name)
                 unwarned = unwarned.where(cases.c.warned_at.is_(None), started).order_by(cases.c.started_at)
                 yield from _first(connection, unwarned)
