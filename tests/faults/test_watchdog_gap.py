@@ -105,10 +105,14 @@ async def test_f17_a_watchdog_with_a_wrong_clock_judges_by_the_engines(tmp_path)
     assert abs((datetime.fromisoformat(said["at"]) - datetime.now(UTC)).total_seconds()) < 60
 
 
-def passed(ledger):
-    """Whether the follower has ended a whole pass."""
-    with ledger.read() as connection:
-        return connection.execute(select(followers.c.passed_at)).scalar()
+async def passed(ledger):
+    """Wait until the follower has ended a whole pass."""
+    async with asyncio.timeout(20):
+        while True:
+            with ledger.read() as connection:
+                if connection.execute(select(followers.c.passed_at)).scalar():
+                    return
+            await asyncio.sleep(0.05)
 
 
 async def test_f07_the_ledger_suspects_what_the_engine_then_says(tmp_path, monkeypatch):
@@ -120,9 +124,7 @@ async def test_f07_the_ledger_suspects_what_the_engine_then_says(tmp_path, monke
         await fleet.task(case)
         kill(worker)
         await fleet.caught_up()
-        async with asyncio.timeout(20):
-            while not passed(fleet.ledger):
-                await asyncio.sleep(0.05)
+        await passed(fleet.ledger)
         side = LedgerSide(fleet.ledger.url.render_as_string(hide_password=False), CATALOG)
         record = (await fleet.cases.show(case)).record
         assert record
