@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 from datetime import timedelta
 
@@ -387,18 +388,22 @@ async def test_open_clocks_go_on_by_another_version_of_their_calendar(lab, tmp_p
 
 
 @pytest.mark.timeout(400)
-async def test_a_thousand_armed_ladders_fire_each_rung_exactly_once(bench):
-    """All wait for a person who never comes; each has gone up its whole ladder when its task expires."""
-    limit = asyncio.Semaphore(40)
+async def test_armed_ladders_fire_each_rung_exactly_once(bench):
+    """All wait for a person who never comes; each has gone up its whole ladder when its task expires.
+
+    A thousand of them: LADDERS=1000 make test ARGS="-k armed_ladders", in under three minutes.
+    """
+    limit = asyncio.Semaphore(10)
 
     async def one(number):
         async with limit:
             started = await bench.start(Laddered, "briefly", amount=number)
             await bench.task(started.case, "briefly")
             await bench.skip(started.case, 40 * HOUR + SECOND)
-            return await bench.closed(started.case)
+            await bench.handle(started.case).result()  # asking again and again would be most of the work
+            return await bench.cases.show(started.case)
 
-    views = await asyncio.gather(*(one(number) for number in range(THOUSAND)))
+    views = await asyncio.gather(*(one(number) for number in range(LADDERS)))
     rungs = [("goal", 6), ("warn", 12), ("deadline", 24), ("passed1", 28), ("passed2", 32)]
 
     assert {tuple(fired(view)) for view in views} == {tuple(rungs)}
@@ -406,4 +411,4 @@ async def test_a_thousand_armed_ladders_fire_each_rung_exactly_once(bench):
     assert {len(view.record.rungs) for view in views} == {6}
 
 
-THOUSAND = 1000
+LADDERS = int(os.environ.get("LADDERS", "250"))
