@@ -46,7 +46,9 @@ async def test_f07_a_due_time_that_passes_without_workers_is_a_gap_until_one_is_
 
     missing = {one.about: one for one in look.change.now if one.case == case and one.rung}
     gap = {one.rung: one for one in look.gap if one.unit == "urgent"}
-    assert {about: one.since for about, one in missing.items()} == {"warn": record.when(WARN), "deadline": due}
+    # On a busy machine the worker may have lived until the warning.
+    since = {about: one.since for about, one in missing.items()}
+    assert {"warn": record.when(WARN)} | since == {"warn": record.when(WARN), "deadline": due}
     assert f"{UNTAKEN}, on queue {fleet.queue}" in missing["deadline"].cause
     assert missing["deadline"].remedy.startswith("start one for that queue")
     assert gap["deadline"].cases >= 1
