@@ -21,7 +21,7 @@ from inbox.sheet import CaseSheet, Happened
 from inbox.timeline import course_of
 from workunits.core.lifecycle import Task
 from workunits.core.parts import parts
-from workunits.core.record import Record
+from workunits.core.record import ROUTES, Record
 from workunits.core.unit import WorkUnit
 
 router = APIRouter(include_in_schema=False)
@@ -48,12 +48,6 @@ _DECIDED = {"resolve": "gave its result by hand", "fail": "let the case fail"}
 """What an operator did on an incident, where it is called as it is on a task."""
 _GOOD, _BAD = ("achieved",), ("failed", "expired", "not_achieved", "incident")
 _SHOWN = 20
-_THEN = {
-    "close": "the case closes",
-    "incident": "an operator decides",
-    "compensate": "what was done is undone, then the case closes",
-}
-"""Where a route leads, when no step takes over."""
 
 
 @router.get("/case/{case_id:path}")
@@ -243,7 +237,7 @@ def _parts(record: Record, now: datetime) -> Iterator[tuple[str, str, str]]:
 
 def _routes(record: Record) -> Iterator[dict[str, Any]]:
     for route in record.routes:
-        then = _THEN.get(route.to) or f"{words(route.to)} takes over"
+        then = ROUTES.get(route.to) or f"{words(route.to)} takes over"
         at = record.started + timedelta(microseconds=route.at)
         step = words(route.key) if route.key else "the unit"
         yield {"at": at, "step": step, "code": words(route.code), "business": route.business, "then": then}

@@ -18,13 +18,13 @@ from inbox.rendering import Clock, breach_words, case_href, render
 from inbox.shapes import words
 from inbox.sheet import CaseSheet
 from observability.learning.explained import explained, roles_of
-from observability.learning.explaining import ROUTES, Explanation, explain, named, trace
+from observability.learning.explaining import Explanation, explain, named, trace
 from observability.learning.lateness import Lateness, Ranked, lateness
 from observability.learning.selection import Asked
 from observability.learning.usual import UNASKED
 from observability.ledger.store import LedgerError
 from workunits.core.parts import PARTS
-from workunits.core.record import Record
+from workunits.core.record import ROUTES, Record
 
 router = APIRouter(include_in_schema=False)
 WIDTH = 1000

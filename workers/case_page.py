@@ -18,7 +18,7 @@ from workers.words import distance, micro, moment, plain, span
 from workunits.cases import CaseView
 from workunits.core.lifecycle import Task
 from workunits.core.parts import parts
-from workunits.core.record import Microseconds, Record, Work
+from workunits.core.record import ROUTES, Microseconds, Record, Work
 from workunits.core.unit import WorkUnit
 from workunits.registry import Catalog
 
@@ -26,12 +26,6 @@ _STUCK = 2
 """Attempts of a workflow task from which on the case counts as stuck."""
 _FAILURE_SHOWN = 160
 _IGNORED_SHOWN = 3
-_THEN = {
-    "close": "the case closes",
-    "incident": "an operator decides",
-    "compensate": "what was done is undone, then the case closes",
-}
-"""Where a route leads, when no step takes over."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +202,7 @@ def _show_routes(record: Record) -> None:
             micro(routed.at),
             routed.key,
             routed.code if routed.business else f"{routed.code} (technical)",
-            _THEN.get(routed.to) or f"{routed.to} takes over",
+            ROUTES.get(routed.to) or f"{routed.to} takes over",
         )
         for routed in record.routes
     )

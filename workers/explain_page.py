@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from observability.learning.explaining import ROUTES, named
+from observability.learning.explaining import named
 from workers.tables import Cell, line, pairs, table
 from workers.words import micro, moment
 from workunits.core.parts import PARTS
+from workunits.core.record import ROUTES
 
 if TYPE_CHECKING:
     from observability.learning.explaining import Explanation

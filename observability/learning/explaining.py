@@ -229,14 +229,6 @@ def lateness_of(record: Record, end: Microseconds) -> Microseconds:
     return max(0, end - due) if due else 0
 
 
-ROUTES = {
-    "close": "the case closes",
-    "incident": "an operator decides",
-    "compensate": "what was done is undone, then the case closes",
-}
-"""Where a route leads, when no step takes over."""
-
-
 def trace(record: Record) -> Iterator[dict[str, Any]]:
     """Exceptions with their routes, rungs with their lateness, incidents, deeds on clocks, in the order of time."""
     found: list[dict[str, Any]] = [

@@ -47,17 +47,25 @@ class How(StrEnum):
     REASSIGN_UP = "reassign_up"
 
 
-def _action(body: Callable[..., Body]) -> Callable[..., Body]:
+def acting(
+    body: Callable[..., Body],
+    action: str,
+    *,
+    named: Any = TaskArgument,
+    task_of: Callable[[str, dict[str, Any]], str] = lambda name, _: name,
+) -> Callable[..., None]:
     """Make the command of an action: what they all take, and what this one says.
 
     Args:
         body: Its options, its help, and the body that follows from them.
+        action: The action.
+        named: The argument that names what is acted on.
+        task_of: The task, from that argument and the options, of which it may take some out.
     """
-    name = body.__name__.rstrip("_")
 
     def command(
         ctx: typer.Context,
-        task: TaskArgument,
+        task: str,
         *,
         actor: As = "",
         role: Roles = None,
@@ -70,16 +78,22 @@ def _action(body: Callable[..., Body]) -> Callable[..., Body]:
         from workers.acts import Act, Signature, act
 
         by = Signature(actor, tuple(role or ()), action_id, revision, acting_for)
-        act(ctx, Act(name, task, by, body(**said)), json=json)
+        act(ctx, Act(action, task_of(task, said), by, body(**said)), json=json)
 
-    *shared, _ = inspect.signature(command, eval_str=True).parameters.values()
+    context, task, *shared, _ = inspect.signature(command, eval_str=True).parameters.values()
     own = inspect.signature(body, eval_str=True).parameters.values()
-    parameters = [*shared[:2], *own, *shared[2:]]
+    parameters = [context, task.replace(annotation=named), *own, *shared]
     # What typer reads to know the options.
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     command.__doc__ = body.__doc__
-    COMMANDS[name] = command
+    return command
+
+
+def _action(body: Callable[..., Body]) -> Callable[..., Body]:
+    """Make the command of an action on a task."""
+    name = body.__name__.rstrip("_")
+    COMMANDS[name] = acting(body, name)
     return body
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
-from workers.commands.actions import ActingFor, ActionId, Revision, Roles
-from workers.commands.cases import As, CaseName
+from workers.commands.actions import Body, acting
+from workers.commands.cases import CaseName
 from workers.console import Json, run
 
 Clock = Annotated[str, typer.Option(metavar="CLOCK", help="Which one; `sla show` names them.")]
@@ -43,101 +44,43 @@ def show(ctx: typer.Context, case: CaseName, *, json: Json = False) -> None:
     run(look())
 
 
-def _act(ctx: typer.Context, action: str, task: str, body: dict[str, Any], by: dict[str, Any], *, json: bool) -> None:
-    from workers.acts import Act, Signature, act
+def _action(body: Callable[..., Body]) -> Callable[..., Body]:
+    """Make the command of what is done to a clock."""
+    name = body.__name__
+    app.command(name)(acting(body, f"{name}_clock", named=CaseName, task_of=_clock_of))
+    return body
 
-    act(ctx, Act(f"{action}_clock", task, Signature(**by), body), json=json)
+
+def _clock_of(case: str, said: dict[str, Any]) -> str:
+    """The clock among the case's tasks; it is named by an option, and is no part of what is said."""
+    return f"{case}/clock:{said.pop('clock')}"
 
 
-@app.command("pause")
-def pause(
-    ctx: typer.Context,
-    case: CaseName,
-    *,
-    reason: Listed,
-    evidence: Evidence,
-    clock: Clock = "unit",
-    actor: As = "",
-    role: Roles = None,
-    action_id: ActionId = "",
-    revision: Revision = None,
-    acting_for: ActingFor = None,
-    json: Json = False,
-) -> None:
+@_action
+def pause(*, reason: Listed, evidence: Evidence, clock: Clock = "unit") -> Body:  # noqa: ARG001 - names the task
     """Stop a clock, for a reason that its target lists; it runs again by `resume`, or at the reason's cap."""
-    by = _by(actor, role, action_id, revision, acting_for)
-    _act(ctx, "pause", f"{case}/clock:{clock}", {"reason": reason, "evidence": evidence}, by, json=json)
+    return {"reason": reason, "evidence": evidence}
 
 
-@app.command("resume")
-def resume(
-    ctx: typer.Context,
-    case: CaseName,
-    *,
-    reason: Listed,
-    evidence: Evidence = "",
-    clock: Clock = "unit",
-    actor: As = "",
-    role: Roles = None,
-    action_id: ActionId = "",
-    revision: Revision = None,
-    acting_for: ActingFor = None,
-    json: Json = False,
-) -> None:
+@_action
+def resume(*, reason: Listed, evidence: Evidence = "", clock: Clock = "unit") -> Body:  # noqa: ARG001 - as in pause
     """Let a clock run again that was stopped for a reason."""
-    by = _by(actor, role, action_id, revision, acting_for)
-    _act(ctx, "resume", f"{case}/clock:{clock}", {"reason": reason, "evidence": evidence}, by, json=json)
+    return {"reason": reason, "evidence": evidence}
 
 
-@app.command("adjust")
+@_action
 def adjust(
-    ctx: typer.Context,
-    case: CaseName,
     *,
     hours: Annotated[float, typer.Option(help="Its budget is longer by so many hours of its time; or shorter.")],
     reason: Reason,
     evidence: Evidence,
-    clock: Clock = "unit",
-    actor: As = "",
-    role: Roles = None,
-    action_id: ActionId = "",
-    revision: Revision = None,
-    acting_for: ActingFor = None,
-    json: Json = False,
-) -> None:
+    clock: Clock = "unit",  # noqa: ARG001 - as in pause
+) -> Body:
     """Put right what was counted wrongly: the accountable role's word, on the record."""
-    body = {"seconds": hours * 3600, "reason": reason, "evidence": evidence}
-    by = _by(actor, role, action_id, revision, acting_for)
-    _act(ctx, "adjust", f"{case}/clock:{clock}", body, by, json=json)
+    return {"seconds": hours * 3600, "reason": reason, "evidence": evidence}
 
 
-@app.command("void")
-def void(
-    ctx: typer.Context,
-    case: CaseName,
-    *,
-    reason: Reason,
-    evidence: Evidence,
-    clock: Clock = "unit",
-    actor: As = "",
-    role: Roles = None,
-    action_id: ActionId = "",
-    revision: Revision = None,
-    acting_for: ActingFor = None,
-    json: Json = False,
-) -> None:
+@_action
+def void(*, reason: Reason, evidence: Evidence, clock: Clock = "unit") -> Body:  # noqa: ARG001 - as in pause
     """Declare a promise void: it counts as neither met nor breached; the accountable role's word, on the record."""
-    by = _by(actor, role, action_id, revision, acting_for)
-    _act(ctx, "void", f"{case}/clock:{clock}", {"reason": reason, "evidence": evidence}, by, json=json)
-
-
-def _by(
-    actor: str, role: list[str] | None, action_id: str, revision: int | None, acting_for: str | None
-) -> dict[str, Any]:
-    return {
-        "actor": actor,
-        "roles": tuple(role or ()),
-        "action_id": action_id,
-        "revision": revision,
-        "acting_for": acting_for,
-    }
+    return {"reason": reason, "evidence": evidence}

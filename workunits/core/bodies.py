@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from pydantic import BaseModel
@@ -10,7 +9,7 @@ from pydantic import BaseModel
 from .errors import BadInput, Refused
 from .lifecycle import MOVES, Action, Await, Exceptional, Forward, Task
 from .spec import Step
-from .strict_json import parse
+from .strict_json import read_part
 
 
 def read_body(step: Step[Any, Any], task: Task, action: Action) -> BaseModel | None:
@@ -25,11 +24,7 @@ def read_body(step: Step[Any, Any], task: Task, action: Action) -> BaseModel | N
         if action.body:
             raise BadInput(f"{action.action!r} takes no body", field="body")
         return None
-    try:
-        said = parse(model, json.dumps(action.body, ensure_ascii=False).encode())
-    except BadInput as error:
-        field = f"body.{error.field}" if error.field else "body"
-        raise BadInput(str(error).removeprefix(f"{error.field or 'body'}: "), field=field, code=error.code) from None
+    said = read_part(model, action.body, "body")
     _check(step, task, action, said)
     return said
 

@@ -12,6 +12,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE = timedelta(microseconds=1)
 
 
+def since_1970(moment: datetime) -> Microseconds:
+    """A moment as calendars count: in microseconds since 1970, UTC."""
+    return (moment - _EPOCH) // _ONE
+
+
 class WorkingTime:
     """The working hours or the working days of a calendar, counted from a case's start."""
 
@@ -35,7 +40,7 @@ class Calendar:
     def __init__(self, pinned: Pinned, started: datetime) -> None:
         """Use what was pinned, in a case that started then."""
         self.pinned = pinned
-        self._start = (started - _EPOCH) // _ONE
+        self._start = since_1970(started)
 
     @property
     def label(self) -> str:

@@ -6,16 +6,15 @@ put right by an adjustment, which is the accountable role's.
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .errors import BadInput, Refused
+from .errors import Refused
 from .lifecycle import SYSTEM, Action
 from .record import ClockEntry, Microseconds
-from .strict_json import parse
+from .strict_json import read_part
 
 if TYPE_CHECKING:
     from .clocks import Reading
@@ -99,7 +98,7 @@ class ClockActs:
         """
         self._refuse_strangers(action)
         reading = self._find(action)
-        said = self._read(action)
+        said = read_part(ACTS[action.action], action.body, "body")
         if reading.state(now) in ("stopped", "void"):
             raise Refused("closed", f"the clock is {reading.state(now)}")
         revision = len(reading.entries) + 1
@@ -126,15 +125,6 @@ class ClockActs:
         if case != self._desk.record.case or not name.startswith(PREFIX) or key not in known:
             raise Refused("unknown_clock", f"the case has no such clock; it has {', '.join(sorted(known)) or 'none'}")
         return known[key]
-
-    @staticmethod
-    def _read(action: Action) -> _Why:
-        try:
-            return parse(ACTS[action.action], json.dumps(action.body, ensure_ascii=False).encode())
-        except BadInput as error:
-            field = f"body.{error.field}" if error.field else "body"
-            said = str(error).removeprefix(f"{error.field or 'body'}: ")
-            raise BadInput(said, field=field, code=error.code) from None
 
     @staticmethod
     def _refuse_reason(reading: Reading, said: Stop | GoOn) -> None:

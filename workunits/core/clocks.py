@@ -8,7 +8,7 @@ its cap, so that a clock that stands still has a due time too: the latest possib
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Literal, Protocol
@@ -93,11 +93,11 @@ class Reading:
     given: bool = True
     """Whether it stopped because what was promised came; else it ends without a result."""
     voided: Microseconds | None = None
-    entries: tuple[ClockEntry, ...] = field(default=())
+    entries: tuple[ClockEntry, ...] = ()
 
     def running(self, until: Microseconds) -> Iterator[Interval]:
         """The intervals in which it ran, up to a moment."""
-        end = min(until, *(moment for moment in (self.stopped, self.voided) if moment is not None), until)
+        end = min([until, *(moment for moment in (self.stopped, self.voided) if moment is not None)])
         begin = self.started
         for pause, resume in self.pauses:
             if begin < min(pause, end):

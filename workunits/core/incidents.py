@@ -6,16 +6,15 @@ administrates the unit decides: try again, give the result by hand, or let the c
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from .errors import BadInput, Refused
+from .errors import Refused
 from .lifecycle import Action, Because, MayBecause
 from .spec import Step
-from .strict_json import parse
+from .strict_json import read_part
 
 IncidentState = Literal["open", "retrying", "resolved", "failed", "closed"]
 UNSETTLED: frozenset[str] = frozenset({"open", "retrying"})
@@ -105,8 +104,8 @@ def read_decision(step: Step[Any, Any], action: Action) -> tuple[BaseModel, Base
     Raises:
         BadInput: it does not fit; the field's path begins with `body`.
     """
-    said = _parse(DECISIONS[action.action], action.body, "body")
-    result = _parse(step.gives, said.result, "body.result") if isinstance(said, Resolution) else None
+    said = read_part(DECISIONS[action.action], action.body, "body")
+    result = read_part(step.gives, said.result, "body.result") if isinstance(said, Resolution) else None
     return said, result
 
 
@@ -135,11 +134,3 @@ def close_incidents(incidents: Collection[Incident], at: int) -> None:
         if incident.holds:
             incident.state, incident.closed = "closed", at
             incident.revision += 1
-
-
-def _parse(model: type[BaseModel], value: Any, field: str) -> BaseModel:
-    try:
-        return parse(model, json.dumps(value, ensure_ascii=False).encode())
-    except BadInput as error:
-        path = f"{field}.{error.field}" if error.field else field
-        raise BadInput(str(error).removeprefix(f"{error.field}: "), field=path, code=error.code) from None

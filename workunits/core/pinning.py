@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Coroutine, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
-from .case_calendar import Calendar
+from .case_calendar import Calendar, since_1970
 from .ended import Ended
 from .working import CALENDAR_ACTIVITY, Pinned, PinOrder
 
@@ -27,7 +27,6 @@ FURTHEST = timedelta(days=6 * 365)
 BACK = timedelta(days=3)
 """Before the start: the local day of the start is whole, whatever the zone."""
 _ONE = timedelta(microseconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Calendars:
@@ -88,7 +87,7 @@ class Calendars:
         return True
 
     async def _pin(self, name: str, version: int | None, ahead: timedelta) -> None:
-        since, until = ((moment - _EPOCH) // _ONE for moment in (self._started - BACK, workflow.now() + ahead))
+        since, until = since_1970(self._started - BACK), since_1970(workflow.now() + ahead)
         pinned = await workflow.execute_local_activity(
             CALENDAR_ACTIVITY,
             PinOrder(name=name, version=version, since=since, until=until),

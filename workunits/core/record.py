@@ -129,6 +129,14 @@ class Routed(_Part):
     """The step that took over, or `close`, `incident` or `compensate`."""
 
 
+ROUTES = {
+    "close": "the case closes",
+    "incident": "an operator decides",
+    "compensate": "what was done is undone, then the case closes",
+}
+"""Where a route leads, in words, when no step takes over."""
+
+
 class Acted(_Part):
     """An action that was accepted."""
 

@@ -161,13 +161,13 @@ class Clock:
         """After an adjustment: what has fired and now lies ahead is withdrawn, and may fire again."""
         now = self._record.offset(workflow.now())
         for reading in filter(concerned, self.readings()):
-            self._withdraw(reading, now, after=now)
+            self._withdraw(reading, now)
 
-    def _withdraw(self, reading: Reading, now: Microseconds, *, after: Microseconds) -> None:
-        """Take back what fired although it is due only after some moment."""
+    def _withdraw(self, reading: Reading, now: Microseconds) -> None:
+        """Take back what fired although it is due only after now."""
         fired = _fired(reading.key, self._record)
         for at, rung, number in _thresholds(reading):
-            if fired[rung] > (number - 1 if number else 0) and at > after:
+            if fired[rung] > (number - 1 if number else 0) and at > now:
                 self._record.rungs.append(Rung(rung="withdrawn", due=at, at=now, clock=reading.key, of=rung))
                 if reading.key == UNIT:
                     self._mark(rung, None)

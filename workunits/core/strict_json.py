@@ -73,6 +73,19 @@ def parse(model: type[M], data: bytes, *, limit: int = BODY_LIMIT) -> M:
         raise BadInput(_explain(error), field=_first_field(error)) from None
 
 
+def read_part(model: type[M], value: Any, field: str) -> M:
+    """Read a part of a message that was decoded already.
+
+    Raises:
+        BadInput: a misfit of `parse`; the field's path begins with `field`.
+    """
+    try:
+        return parse(model, json.dumps(value, ensure_ascii=False).encode())
+    except BadInput as error:
+        path = f"{field}.{error.field}" if error.field else field
+        raise BadInput(str(error).removeprefix(f"{error.field}: "), field=path, code=error.code) from None
+
+
 def read(model: type[M], args: Sequence[Any], *, limit: int = BODY_LIMIT) -> M:
     """Read exactly one raw argument as `model`.
 
