@@ -181,10 +181,12 @@ async def test_a_browser_without_javascript_decides_and_axe_finds_nothing(bench,
         await page.reload()
     await page.get_by_role("link", name=f"{request}: Book").click()
     await page.get_by_role("button", name="Give the result").click()
+    await page.get_by_role("alert").first.wait_for()
     assert await page.get_by_role("alert").count() == 1
     wrong = await page.content()
     BROKEN.discard(f"{request}/book")
     await page.get_by_role("button", name="Try again").click()
+    await page.get_by_text("The step has succeeded").first.wait_for()  # the click does not wait for the next page
     assert "The step has succeeded" in await page.content()
     assert incident(await bench.cases.show(case)).state == "resolved"
 
