@@ -6,18 +6,16 @@ import asyncio
 import html
 import re
 import uuid
-from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 import pytest
-import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
-from playwright.async_api import Browser, async_playwright
 
+from tests.inbox.browsing import browser
 from tests.lab.trouble_performers import BROKEN
 from tests.lab.troubles import Held
 
-CHROMIUM = "/usr/bin/chromium"
+__all__ = ["browser"]
 
 
 async def held(bench, mood=""):
@@ -155,15 +153,6 @@ async def test_all_of_one_cause_are_retried_at_once(bench, enter):
     assert many.status_code == 422
     assert incident(await bench.cases.show(good)).state == "resolved"
     assert incident(await bench.cases.show(bad)).tries == 2
-
-
-@pytest_asyncio.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """Chromium."""
-    async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        await running.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
