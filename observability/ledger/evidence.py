@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
+from observability.ledger import totals
 from observability.ledger.auditing import note_audit
 from observability.ledger.keeping import corrections, evidence
 from observability.ledger.store import Ledger
@@ -135,6 +136,9 @@ def _note(connection: Connection, catalog: Catalog, told: Told, actor: str) -> N
     if corrected:
         why = f"{told.measure}: {told.source.strip()}"
         add_missing(connection, corrections, [_correction(row, before, after, why, now)])
+        tally = totals.Tally()
+        tally.count("corrections", case["unit"], case["version"], "evidence")
+        totals.add(connection, tally)
     if new:
         detail = {"measure": told.measure, "counts": counts, "corrected": corrected}
         note_audit(connection, actor, "evidence", now, case=told.case, **detail)
@@ -158,7 +162,7 @@ def late_measures(catalog: Catalog, unit: str) -> Mapping[str, Quality[Any]]:
 
 
 def _case(connection: Connection, case: str) -> RowMapping:
-    columns = (cases.c.case_id, cases.c.unit, cases.c.close, cases.c.closed_at)
+    columns = (cases.c.case_id, cases.c.unit, cases.c.version, cases.c.close, cases.c.closed_at)
     row = connection.execute(select(*columns).where(cases.c.case_id == case)).mappings().one_or_none()
     if row is None:
         raise NoSuchCaseError(f"the ledger has no case {case[:200]!r}")

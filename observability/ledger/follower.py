@@ -20,6 +20,7 @@ from temporalio.service import RPCError
 from observability.ledger import letters
 from observability.ledger.intake import Intake, Taken
 from observability.ledger.keeping import followers
+from observability.ledger.late_counting import count_missing
 from observability.ledger.seeing import key, moment
 from observability.ledger.store import Ledger, LedgerUnavailableError
 from observability.ledger.tables import cases
@@ -189,6 +190,7 @@ class Follower:
         if self._swept is None:
             with self._ledger.write() as connection:
                 self._intake.note_definitions(connection, now)
+            count_missing(self._ledger)
         with self._ledger.read() as connection:
             mark = connection.execute(select(followers.c.watermark).where(self._mine)).scalar()
             return mark, self._intake.units(connection)

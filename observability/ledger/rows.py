@@ -153,6 +153,7 @@ def _case(seen: Seen, record: Record, now: datetime, definition: Definition | No
         "definition": known.hash if known else None,
         "first_close": record.close,
         "first_closed_at": _when(record, closed),
+        "counted": [],
         "forgotten_at": None,
         "record": text,
         "record_hash": checksum(seen, text),

@@ -70,6 +70,11 @@ cases = Table(
     maybe("definition", String(12), "The hash of the unit's definition that was in the catalog at the close."),
     maybe("first_close", String(20), "How it closed first; a reset or late evidence does not change it."),
     maybe("first_closed_at", Moment, "When it closed first."),
+    maybe(
+        "counted",
+        JSON(none_as_null=True),
+        "What of it the totals have: marks of facts, each counted once; none: not counted yet.",
+    ),
     maybe("forgotten_at", Moment, "Since when its personal data is erased."),
     maybe("record", JSON, "The whole record, as the case wrote it."),
     column("record_hash", String(64), "SHA-256 of the record and of how the engine says it ended."),

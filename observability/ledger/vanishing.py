@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, literal, select, update
 from sqlalchemy import case as case_of
 
 from observability.ledger.auditing import note_audit
+from observability.ledger.late_counting import count_again
 from observability.ledger.moment import Moment
 from observability.ledger.tables import cases, clocks, incidents, steps, tasks
 from workunits.core.clocks import UNIT
@@ -67,3 +68,4 @@ def mark_vanished(connection: Connection, gone: Sequence[str], now: datetime) ->
         broken = case_of((clocks.c.breached_at.is_not(None), "breached"), else_="void")
         connection.execute(update(clocks).where(*others).values(state="void", result=broken, stopped_at=now))
         note_audit(connection, "follower", "vanished", now, case=case)
+    count_again(connection, gone)

@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from observability.ledger import counting, totals
+from observability.ledger.counting import Facts
 from observability.ledger.forgetting import Forgetting
 from observability.ledger.keeping import corrections
 from observability.ledger.rows import CaseRows
@@ -37,6 +39,7 @@ _STANDING = (
     cases.c.closed_at,
     cases.c.vanished,
     cases.c.record_hash,
+    cases.c.counted,
     *(cases.c[name] for name in _FIRST),
     cases.c.forgotten_at,
 )
@@ -63,12 +66,18 @@ def write(
     if not newer:
         return []
     made: list[Mapping[str, Any]] = []
+    tally = totals.Tally()
     for case, rows in newer.items():
         there = standing.get(case)
         forgetting.apply(rows)
         if there is not None:
-            made += _corrected(rows, there, now)
+            corrected = list(_corrected(rows, there, now))
+            for correction in corrected:
+                tally.count("corrections", rows.case["unit"], rows.case["version"], correction["kind"])
+            made += corrected
             rows.case.update({name: there[name] or rows.case[name] for name in _FIRST})
+        facts = Facts(rows.case, rows.steps, rows.exceptions, rows.clocks)
+        rows.case["counted"] = counting.count(facts, (there and there["counted"]) or (), tally)
     upsert(connection, cases, [rows.case for rows in newer.values()])
     replaced = [case for case in newer if case in standing]
     for part in PARTS:
@@ -76,6 +85,7 @@ def write(
             connection.execute(delete(part).where(part.c.case_id.in_(chunk)))
         insert_all(connection, part, [row for rows in newer.values() for row in getattr(rows, part.name)])
     add_missing(connection, corrections, made)
+    totals.add(connection, tally)
     return list(newer)
 
 

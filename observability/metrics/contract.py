@@ -106,7 +106,7 @@ TOTALS: tuple[Metric, ...] = (
         "handoffs",
         "handoffs",
         (*_UNIT, "kind"),
-        "Handoffs in closed cases: hh person to person, hm person to machine, mh machine to person, mm between machines.",
+        "Handoffs in closed cases: hh between people, hm person to machine, mh machine to person, mm between machines.",
     ),
     _counter(
         "part_seconds",
@@ -131,7 +131,7 @@ TOTALS: tuple[Metric, ...] = (
         "corrections",
         "corrections",
         (*_UNIT, "kind"),
-        "What counted otherwise first: evidence, reset, vanished, breach_withdrawn. The other counters stay as they were.",
+        "What counted otherwise first: evidence, reset, vanished, breach_withdrawn. Other counters stay as they were.",
     ),
     _counter(
         "cost", "currency", (*_UNIT, "currency"), "Cost of closed cases at the declared rates, where all are declared."

@@ -7,6 +7,7 @@ from alembic import context
 from observability.ledger import (
     keeping,  # noqa: F401 - its tables join the metadata
     tables,  # noqa: F401 - so do these
+    totals,  # noqa: F401 - and these
 )
 from observability.ledger.columns import metadata
 from observability.ledger.moment import Moment
