@@ -28,7 +28,16 @@ from workunits.registry import Catalog
 PAGE = 500
 _SETTLE = 3.0
 """Seconds after which a difference counts: the follower may just be on its way."""
-_OF_THE_LEDGER = {"written_at", "first_close", "first_closed_at", "forgotten_at", "definition", "cost", "currency"}
+_OF_THE_LEDGER = {
+    "written_at",
+    "counted",
+    "first_close",
+    "first_closed_at",
+    "forgotten_at",
+    "definition",
+    "cost",
+    "currency",
+}
 """Columns that do not follow from what the engine says."""
 _ERASABLE = {"record", "why", "cancelled_by"}
 _GONE = "not in the engine"
