@@ -24,6 +24,7 @@ from workers.commands import (
     inbox,
     incidents,
     ledger,
+    metrics,
     notify,
     replay,
     runtime,
@@ -85,6 +86,7 @@ app.command()(forget.forget)
 ledger.app.command()(forget.prune)
 app.command()(export.export)
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(metrics.app, name="metrics")
 app.add_typer(codec.app, name="codec")
 app.add_typer(baseline.app, name="baseline")
 app.add_typer(calendars.app, name="calendars")

@@ -105,8 +105,9 @@ async def _stay_up(
             people = _people(settings, inbox_port)
             notify = ("notify", "--outbox", str(_messages(settings)))
             others += [Child(one, arguments, environment | people) for one in (inbox, notify)]
-        metrics = settings.watchdog_port if is_free(settings.watchdog_port) else free_ports(1)[0]
-        others.append(Child(("watchdog", "--port", str(metrics)), arguments, environment | people))
+        others.append(Child(("watchdog", "--port", _port(settings.watchdog_port)), arguments, environment | people))
+        metrics = _port(settings.metrics_port)
+        others.append(Child(("metrics", "serve", "--port", metrics), arguments, environment))
         try:
             worker.start()
             client = await connect(settings, catalog, address=engine.address)
@@ -117,7 +118,7 @@ async def _stay_up(
                 await _seed(Cases(client, catalog, queue=settings.queue, memory=LedgerMemory(ledger)))
             if inbox_port is not None:
                 await _opened(others[1], inbox_port)
-            where = _where(engine, settings, inbox_port)
+            where = _where(engine, settings, inbox_port) | {"metrics": f"http://{LOOPBACK}:{metrics}/metrics"}
             _welcome(where, settings)
             if on_up:
                 on_up(where)
@@ -134,6 +135,11 @@ def _people(settings: Settings, inbox_port: int) -> dict[str, str]:
         return found
     directory = str((settings.directory or _PEOPLE).absolute())
     return found | {"WORKUNITS_DEV_LOGIN": "true", "WORKUNITS_DIRECTORY": directory}
+
+
+def _port(usual: int) -> str:
+    """The usual port when it is free, else another one."""
+    return str(usual if is_free(usual) else free_ports(1)[0])
 
 
 def _messages(settings: Settings) -> Path:
@@ -204,6 +210,7 @@ def _welcome(where: Mapping[str, str | None], settings: Settings) -> None:
         lines += [f"Inbox: {where['inbox']}   in which you may be anyone: this is a development login"]
         if not (settings.notices or settings.mail):
             lines += [f"Notices of tasks are not sent; they are files in {_messages(settings)}"]
+    lines += [f"Figures for Prometheus: {where['metrics']}"]
     if export:
         lines += ["Another engine is what a second terminal would find; to reach this one, type there first:", ""]
         lines += [f"    {export}", ""]

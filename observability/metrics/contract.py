@@ -175,10 +175,6 @@ GAUGES: tuple[Metric, ...] = (
         "The share of clocks that is to be met, as the unit declares it.",
     ),
     _gauge("sla_budget_seconds", "seconds", (*_UNIT, "target"), "The budget of a target in elapsed time."),
-    _gauge("baseline", "", ("unit", "measure", "statistic"), "The newest frozen baseline's figure; times in seconds."),
-    _gauge("review_overdue", "", ("unit",), "1 when the owner's review of the measures is overdue."),
-    _gauge("unjudged_versions", "versions", ("unit",), "Versions that have closed cases and were never judged."),
-    _gauge("baseline_stale", "", ("unit",), "1 when the newest baseline is older than two reviews, or there is none."),
 )
 """How things stand now, by the ledger."""
 

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from observability.ledger import evidence as telling
+from observability.ledger import totals
 from observability.ledger.evidence import NoSuchCaseError, NotClosedError, Told, effective_close, note, note_all
 from observability.ledger.follower import Follower
 from observability.ledger.keeping import audit, corrections, evidence
@@ -59,6 +60,9 @@ async def test_an_outcome_that_does_not_stand_is_corrected_and_never_overwritten
     with ledger.read() as connection:
         close = connection.execute(select(cases.c.close).where(cases.c.case_id == case)).scalar()
 
+    with ledger.read() as connection:
+        counted = {(metric, labels[-1]): amount for (metric, labels, _), amount, _ in totals.read(connection)}
+    assert counted["workunit_corrections_total", "evidence"] == 1
     assert (noted.counts, noted.corrected, noted.close) == (True, True, "not_achieved")
     assert close == "achieved"
     assert counts_as(ledger, case) == "not_achieved"

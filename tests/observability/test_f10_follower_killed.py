@@ -14,7 +14,8 @@ from sqlalchemy import func, select
 
 from observability.ledger.keeping import followers
 from observability.ledger.tables import actions, cases, steps, tasks
-from tests.observability.trials import closes, serving
+from tests.observability.scraping import differing, recounted, scraped
+from tests.observability.trials import CATALOG, closes, serving
 from tests.workers.conftest import clean_environment
 
 ROOT = Path(__file__).parents[2]
@@ -87,3 +88,7 @@ async def test_f10_killed_again_and_again(trials, ledger, tmp_path):
     assert marked == 0  # the watermark moves after a whole pass
     assert [count(ledger, table, done) for table in (cases, steps, tasks, actions)] == [BEFORE + LIVES * DURING] * 4
     assert await trials.differences(ledger) == []
+    with ledger.read() as connection:
+        closed = [dict(row) for row in connection.execute(select(cases)).mappings()]
+        ended = [dict(row, unit="trial", version="1") for row in connection.execute(select(steps)).mappings()]
+    assert differing(recounted(closed, ended), scraped(ledger, CATALOG)) == {}

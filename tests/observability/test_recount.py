@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from pprint import pformat
@@ -32,6 +33,8 @@ from tests.observability.recount import PARTS, Counted, joined, recount, report_
 from tests.observability.recount_history import read
 from tests.observability.recount_play import MOODS, play
 from tests.observability.recount_units import Billed
+from tests.observability.scraping import differing as not_as
+from tests.observability.scraping import recounted, scraped
 from workunits.core.unit import WorkUnit
 from workunits.performs import collect, match
 from workunits.registry import Catalog, Package
@@ -146,6 +149,28 @@ async def test_every_case_is_explained_to_the_microsecond(ours, played, ledger):
         assert sum(share.lateness for share in found.shares) == found.lateness
         if row["sla"] == "breached":
             assert found.lateness == (row["closed_at"] - row["breached_at"]) // timedelta(microseconds=1)
+
+
+async def test_the_exporters_totals_are_what_the_histories_say(ours, played, ledger):
+    """Of all cases together, from the histories alone; written again as after a restart, too."""
+    await take(ours, ledger, list(played))
+    counted = counted_as(ledger, played)
+
+    def of_unit(one: Counted) -> Mapping[str, Any]:
+        known = bool(one.course.items) or not one.course.history.ended_outside
+        return {"unit": one.course.unit.unit_name, "version": one.course.unit.version if known else "unknown"}
+
+    closed = [{**one.case, **of_unit(one)} for one in counted.values()]
+    ended = [{**step, **of_unit(one)} for one in counted.values() for step in one.steps.values() if step["ended"]]
+    said = scraped(ledger, CATALOG)
+    raised = Counter(code for one in counted.values() for _, code, business in one.exceptions if business)
+    exported: Counter[str] = Counter()
+    for (name, labels), value in said.items():
+        if name == "workunit_exceptions_total":
+            exported[dict(labels)["code"]] += int(value)
+
+    assert not_as(recounted(closed, ended), said) == {}
+    assert {code: exported[code] for code in raised} == raised
 
 
 def said_by(figures: Figures) -> dict[str, Any]:

@@ -1,0 +1,41 @@
+"""The reference of all metrics; it is the end of docs/metrics.md, and a test compares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from observability.metrics.contract import BUCKETS, GAUGES, TOTALS, WATCHDOG, Metric
+
+MARK = "<!-- workunits metrics reference -->"
+"""What stands below it in docs/metrics.md is generated."""
+_SECTIONS = (
+    (
+        "Totals",
+        "Cumulative, exact, kept by the ledger. Ask for `increase()` or `rate()`; a histogram for a quantile.",
+        TOTALS,
+    ),
+    ("How things stand", "Read from the ledger at each scrape; as late as the follower is.", GAUGES),
+    ("The watchdog's", "On a port of its own; measured from outside the workers.", WATCHDOG),
+)
+
+
+def reference_page() -> str:
+    """The reference in Markdown."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    for title, said, metrics in _SECTIONS:
+        yield from (f"### {title}", "", said, "")
+        yield from _table(metrics)
+        yield ""
+    bounds = ", ".join(f"{bound:.0f}" for bound in BUCKETS)
+    yield f"Upper bounds of all histograms, in seconds: {bounds}."
+
+
+def _table(metrics: Iterable[Metric]) -> Iterator[str]:
+    yield "| metric | type | labels | means |"
+    yield "| --- | --- | --- | --- |"
+    for metric in metrics:
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "none"
+        yield f"| `{metric.name}` | {metric.type} | {labels} | {metric.meaning} |"
