@@ -184,11 +184,13 @@ async def test_the_event_log_has_the_ledgers_figures(followed, ran):
 
     assert set(found) == set(there)
     assert set(ran.values()) <= set(there)
-    for case, row in there.items():
+    # Random plays of other files are there, too: some people lie about when they acted, and no log can undo that.
+    for case in ran.values():
+        row = there[case]
         if row["close"] is not None:
             assert {name: found[case][name] for name in FIGURES} == {name: row[name] for name in FIGURES}, case
     for step in of_steps:
-        if there[step.case_id]["close"] is not None:
+        if step.case_id in ran.values() and there[step.case_id]["close"] is not None:
             assert found[step.case_id]["steps"][step.key] == (step.queue_us, step.work_us), (step.case_id, step.key)
 
 

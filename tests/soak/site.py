@@ -17,6 +17,7 @@ import psutil
 
 from observability.ledger.store import Ledger
 from tests.observability.postgres import Postgres
+from tests.soak.world import World
 from tests.workers.conftest import COMMAND, clean_environment
 from workers.embedded import Engine, Plan
 
@@ -199,6 +200,7 @@ async def running(folder: Path) -> AsyncIterator[Site]:
         url = server.create("ledger")
         ledger = Ledger(url)
         ledger.migrate()
+        World(folder)  # two workers that make one SQLite file at once do not wait for each other
         async with Engine(Plan(folder / "engine", usual_ports=False, ui=False)) as engine:
             site = _site(folder, engine, server, ledger)
             try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,8 @@ class Shell:
 
     folder: Path
     started: list[Process]
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+    """Of the logs: two threads may start something at once, and `next` gives none of them twice."""
 
     def run(self, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
@@ -111,13 +114,14 @@ class Shell:
 
     def spawn(self, *args: str, **env: str) -> Process:
         """Start a command that stays."""
-        log = self.folder / f"process-{len(self.started)}.log"
+        log = self.folder / f"process-{next(self.numbers)}.log"
         with log.open("wb") as file:
             process = subprocess.Popen(
                 [*COMMAND, *args], cwd=self.folder, env=clean_environment(**env), stdout=file, stderr=file
             )
-        self.started.append(Process(process, log))
-        return self.started[-1]
+        started = Process(process, log)
+        self.started.append(started)
+        return started
 
     def write(self, name: str, text: str) -> Path:
         """Write a file into the folder."""

@@ -253,7 +253,8 @@ def test_ctrl_c_says_how_far_it_came(desk):
         os.write(process.stdin.fileno(), "".join(json.dumps(c) + "\n" for c in (case, refund())).encode())
         waits(lambda: not desk.run("show", case["request"]).code)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=PATIENCE)
+        process.wait(PATIENCE)  # its input stays open meanwhile: at its end, all would be started
+        out, err = process.communicate()
     finally:
         process.kill()
 

@@ -53,6 +53,34 @@ def _reports(ctx: typer.Context, target: str) -> list[Report]:
     return [report_on(find_class(target))]
 
 
+def diff(
+    ctx: typer.Context,
+    unit: Annotated[str, typer.Argument(help="The unit.")],
+    before: Annotated[str, typer.Argument(metavar="A", help="A version, or the first digits of a definition's hash.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="Likewise, or `catalog`: what is loaded here.")] = "catalog",
+    *,
+    json: Json = False,
+) -> None:
+    """Say what changed between two definitions of a unit: its boundary, its contract, the rest."""
+    from observability.ledger.store import Ledger
+    from workers.changes import changes
+    from workers.changes_page import page
+    from workers.definitions import known, pick
+
+    there = setup(ctx)
+    ledger = Ledger(there.settings.ledger_url)
+    ledger.check()
+    found, loaded = known(ledger, there.catalog, unit), unit in there.catalog
+    one = pick(found, before, field="A", in_catalog=loaded)
+    other = pick(found, after, field="B", in_catalog=loaded)
+    made = changes(one.definition, other.definition)
+    if json:
+        ends = {name: {"version": end.version, "hash": end.hash} for name, end in (("from", one), ("to", other))}
+        emit({"unit": unit, **ends, "changes": made, "breaking": any(change.breaking for change in made)})
+    else:
+        typer.echo(page(unit, one, other, made))
+
+
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or an empty folder.")],
     *,
