@@ -8,11 +8,13 @@ ARGS ?=
 TEST_JOBS ?= 3
 
 # What tests need beside Python packages, each as the apt package and, after the colon, the commands or files that
-# show it is there. prometheus and prometheus-alertmanager join when the tests that use them land.
+# show it is there.
 SYSTEM_TOOLS := \
 	chromium:chromium \
 	libfaketime:faketime,/usr/lib/*/faketime/libfaketime.so.1 \
 	postgresql:/usr/lib/postgresql/*/bin/postgres \
+	prometheus:prometheus,promtool \
+	prometheus-alertmanager:prometheus-alertmanager,amtool \
 	strace:strace
 
 # Containers often set it; our processes would then recompile a unit's file for every case they replay.

@@ -75,6 +75,7 @@ async def test_what_dies_is_started_again(place: Place) -> None:
     where = json.loads(run.gave)
     assert where["export"] in run.said
     assert f"Inbox: {where['inbox']} " in run.said
+    assert f"Figures for Prometheus: {where['metrics']}" in run.said
     assert f"Up. Engine: {where['engine']}" in run.said
     run.child("worker --build-id").kill()
     run.until(lambda said: said.count("polling namespace=") == 2)

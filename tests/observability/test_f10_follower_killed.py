@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from observability.ledger.keeping import followers
 from observability.ledger.tables import actions, cases, steps, tasks
-from tests.observability.scraping import differing, recounted, scraped
+from tests.observability.scraping import differing, recounted, scraped, series
 from tests.observability.trials import CATALOG, closes, serving
 from tests.workers.conftest import clean_environment
 
@@ -89,6 +89,11 @@ async def test_f10_killed_again_and_again(trials, ledger, tmp_path):
     assert [count(ledger, table, done) for table in (cases, steps, tasks, actions)] == [BEFORE + LIVES * DURING] * 4
     assert await trials.differences(ledger) == []
     with ledger.read() as connection:
-        closed = [dict(row) for row in connection.execute(select(cases)).mappings()]
-        ended = [dict(row, unit="trial", version="1") for row in connection.execute(select(steps)).mappings()]
-    assert differing(recounted(closed, ended), scraped(ledger, CATALOG)) == {}
+        closed = [dict(row) for row in connection.execute(select(cases).where(cases.c.close.is_not(None))).mappings()]
+        ended = [
+            dict(row, unit="trial", version="1")
+            for row in connection.execute(select(steps).where(steps.c.done_at.is_not(None))).mappings()
+        ]
+    wanted = recounted(closed, ended)
+    wanted[series("workunit_started_total", unit="trial", version="1")] = count(ledger, cases)
+    assert differing(wanted, scraped(ledger, CATALOG)) == {}
