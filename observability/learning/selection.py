@@ -90,7 +90,7 @@ def closed_cases(connection: Connection, asked: Asked) -> Closed:
     # Some at a time: all rows at once are large, and Python would look through them for garbage again and again.
     parts = [_as_columns(some) for some in rows.partitions(_AT_A_TIME)] or [_as_columns([])]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in _COLUMNS}
-    late = _corrected(connection, asked)
+    late = late_closes(connection, asked)
     if late:
         ids, closes = columns["case_id"], columns["close"]
         columns["close"] = _objects([late.get(case, close) for case, close in zip(ids, closes, strict=True)])
@@ -141,7 +141,7 @@ def conditions(asked: Asked) -> list[ColumnElement[bool]]:
     return found
 
 
-def _corrected(connection: Connection, asked: Asked) -> Mapping[str, str]:
+def late_closes(connection: Connection, asked: Asked) -> Mapping[str, str]:
     """How cases count by evidence, the last word of each."""
     wanted = (
         select(corrections.c.case_id, corrections.c.to_close)

@@ -7,7 +7,7 @@ from sqlalchemy import Column
 from observability.ledger.moment import Moment
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
