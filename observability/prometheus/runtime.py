@@ -22,8 +22,11 @@ def _pages(terms: Terms) -> list[Alert]:
     lag = "workunit_follower_lag_seconds"
     return [
         Alert(
-            "WorkunitCaseWedged",  # at once: the watchdog has already seen three attempts fail
-            _found("task_failing"),
+            # At once: the watchdog has already seen three attempts fail. For a while: whoever acts on the case has the
+            # engine count its attempts anew, and the page is not to be called off each time.
+            "WorkunitCaseWedged",
+            "max without (instance) "
+            f'(max_over_time(workunit_watchdog_findings{{kind="task_failing"}}[{terms.span(2 * _MINUTE)}])) > 0',
             "page",
             f"{_N} case(s) of {_UNIT} cannot go on: the unit's code fails",
         ),

@@ -182,7 +182,7 @@ TRIALS = (
         "WorkunitCaseWedged",
         "3m",
         "task_failing",
-        ("0x2 2x5", "1 1 0x5"),
+        ("0 2 0x9", "1 0x9"),
         "2 case(s) of usual cannot go on: the unit's code fails",
     ),
     _of_kind(
