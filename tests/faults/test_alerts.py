@@ -55,7 +55,7 @@ class System:
         self._prometheus, self._alertmanager = prometheus, alertmanager
         self._client = httpx2.AsyncClient()
 
-    async def well(self) -> bool | None:
+    async def well(self) -> Any:
         """Whether all that is scraped is up, and every rule was evaluated since without firing."""
         try:
             up = await self._ask("query", query="sum(up)")
@@ -67,7 +67,7 @@ class System:
         quiet = all(rule["health"] == "ok" and rule.get("state", "inactive") == "inactive" for rule in rules)
         return there == [2.0] and len(rules) > 30 and quiet
 
-    async def called(self, *alerts: str) -> bool | None:
+    async def called(self, *alerts: str) -> Any:
         """Whether these have fired and reached Alertmanager; what has, is kept."""
         said = (await self._ask("alerts"))["alerts"]
         self.fired |= {_name(one) for one in said if one["state"] == "firing"}
