@@ -133,6 +133,10 @@ test: setup system-tools  ## Run the tests
 record: setup  ## Store the replay histories that tests/replay lacks; none is overwritten
 	@$(BIN)/python -m tests.replay.record
 
+.PHONY: rules
+rules: setup  ## Make the Prometheus rules of our own units
+	@$(BIN)/workunits metrics rules --out observability/prometheus/rules $(ARGS)
+
 .PHONY: screenshots
 screenshots: setup system-tools  ## Make the pictures of docs/inbox.md
 	@$(BIN)/python -m tests.inbox.screenshots

@@ -174,6 +174,7 @@ GAUGES: tuple[Metric, ...] = (
         ("unit", "target"),
         "The share of clocks that is to be met, as the unit declares it.",
     ),
+    _gauge("review_overdue", "", ("unit",), "1 when the owner's review of the unit is overdue."),
     _gauge("sla_budget_seconds", "seconds", (*_UNIT, "target"), "The budget of a target in elapsed time."),
 )
 """How things stand now, by the ledger."""

@@ -1,12 +1,13 @@
-"""Commands on metrics: serving the ledger's figures, and the page that says what each one means."""
+"""Commands on metrics: serving the ledger's figures, the page of what each one means, and the rules that watch them."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from workers.console import Json, announce, run, setup
+from workers.console import Json, announce, emit, run, setup
 
 app = typer.Typer(help="Unit-level metrics for Prometheus: exact totals from the ledger.", no_args_is_help=True)
 
@@ -38,3 +39,33 @@ def reference() -> None:
     from observability.metrics.page import reference_page
 
     typer.echo(reference_page(), nl=False)
+
+
+@app.command()
+def rules(
+    ctx: typer.Context,
+    out: Annotated[Path, typer.Option(file_okay=False, help="The folder; files of units that are gone are removed.")],
+    *,
+    retention: Annotated[
+        float, typer.Option(min=0.01, help="Days for which Temporal keeps closed cases: its namespace's retention.")
+    ] = 3.0,
+    enough: Annotated[
+        int, typer.Option(min=1, help="Clocks in a window from which on a ratio of them says something.")
+    ] = 10,
+    pace: Annotated[
+        float, typer.Option(min=0.001, max=1, help="Multiplies every duration: for trying alerts out, else 1.")
+    ] = 1.0,
+    json: Json = False,
+) -> None:
+    """Write Prometheus rules from what each unit promises: SLOs, and alerts on what stands still or is not counted."""
+    from observability.prometheus.rule import Terms
+    from observability.prometheus.rules import alerts, write
+
+    catalog = setup(ctx).catalog
+    terms = Terms(retention=retention * 86_400, enough=enough, pace=pace)
+    written = write(out, catalog, terms)
+    count = len(alerts(catalog, terms))
+    if json:
+        emit({"folder": str(out), "files": written, "alerts": count})
+    else:
+        typer.echo(f"{len(written)} files with {count} alerts in {out}")
