@@ -178,6 +178,10 @@ bench-restart: setup  ## How fast cases go on after a worker is gone
 bench-ledger: setup  ## The follower under load and catching up, and the report, on both databases
 	@$(BIN)/python -m bench.run ledger $(ARGS)
 
+.PHONY: learn-simulate
+learn-simulate: setup  ## How often comparisons of versions err, over simulated quarters
+	@$(BIN)/python -m bench.learning $(ARGS)
+
 .PHONY: bench-inbox
 bench-inbox: setup  ## A page of the inbox among 100,000 open tasks
 	@$(BIN)/python -m bench.run inbox $(ARGS)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from observability.learning.arms import DAY, Arm
-from observability.learning.comparing import Plan, compare
+from observability.learning.comparing import Plan, judge_looks, outcome_of
 
 HOUR = 3600.0
 CASES = 600
@@ -66,7 +66,7 @@ def _verdicts(measure: str, factor: float, repeats: int, seed: int) -> Iterator[
     plan = Plan(measure, guardrails=())
     for number in range(repeats):
         first, second = arms(np.random.default_rng([seed, number]), factor)
-        yield compare("simulated", first, second, plan, assignment="split", now=DAYS * DAY).outcome
+        yield outcome_of(judge_looks(first.at(DAYS * DAY), second.at(DAYS * DAY), plan)[0])
 
 
 def main() -> None:

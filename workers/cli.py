@@ -34,6 +34,7 @@ from workers.commands import (
     watchdog,
 )
 from workers.commands.advise import advise as advise_command
+from workers.commands.compare import compare as compare_command
 from workers.commands.explain import explain as explain_command
 from workers.commands.forecast import forecast as forecast_command
 from workers.commands.report import report as report_command
@@ -83,6 +84,7 @@ app.command()(inbox.token)
 app.command()(inbox.redeliver)
 app.command()(evidence.evidence)
 app.command("report")(report_command)
+app.command("compare")(compare_command)
 app.command("explain")(explain_command)
 app.command("forecast")(forecast_command)
 app.command("advise")(advise_command)

@@ -96,8 +96,7 @@ def compare(unit: str, first: Arm, second: Arm, plan: Plan, *, assignment: Assig
         now: Seconds since 1970.
     """
     first, second = first.at(now), second.at(now)
-    judged, due = _judge(first, second, plan)
-    decided = next((one for one in judged if one.outcome in ("better", "worse")), judged[-1] if judged else None)
+    judged, due = judge_looks(first, second, plan)
     primary = contrast(plan.measure, first, second, plan.alpha)
     rest = [name for name in MEASURED if name not in (plan.measure, *plan.guardrails)]
     guards = _known(
@@ -112,7 +111,7 @@ def compare(unit: str, first: Arm, second: Arm, plan: Plan, *, assignment: Assig
         assignment=assignment,
         n=(len(first), len(second)),
         open=(int((~first["ended"]).sum()), int((~second["ended"]).sum())),
-        outcome=decided.outcome if decided else "undecided",
+        outcome=outcome_of(judged),
         judged=judged,
         due=due,
         primary=primary,
@@ -127,7 +126,13 @@ def compare(unit: str, first: Arm, second: Arm, plan: Plan, *, assignment: Assig
     )
 
 
-def _judge(first: Arm, second: Arm, plan: Plan) -> tuple[list[Judged], int]:
+def outcome_of(judged: Sequence[Judged]) -> Outcome:
+    """The verdict: that of the look that decided, else of the last one."""
+    return judged[-1].outcome if judged else "undecided"
+
+
+def judge_looks(first: Arm, second: Arm, plan: Plan) -> tuple[list[Judged], int]:
+    """Every look that was due until one decided, and after how many ended cases the next one is (0: none)."""
     judged: list[Judged] = []
     for look in looks(plan.planned, plan.alpha):
         at = moment_of(look, first, second)

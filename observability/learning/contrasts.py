@@ -184,13 +184,11 @@ def _shares(name: str, measured: Measured, parts: list[tuple[Any, Any]], alpha: 
 
     (one, _), (two, _) = parts
     counts, n = (int(one.sum()), int(two.sum())), (len(one), len(two))
-    low, high = confint_proportions_2indep(
-        counts[1], n[1], counts[0], n[0], method="newcomb", compare="diff", alpha=alpha
-    )
-    if sum(counts) in (0, sum(n)):
-        p_value = 1.0
-    else:
-        p_value = float(test_shares(counts[1], n[1], counts[0], n[0], method="score", compare="diff").pvalue)
+    order = counts[1], n[1], counts[0], n[0]
+    with np.errstate(divide="ignore", invalid="ignore"):  # where all or none of an arm are so
+        low, high = confint_proportions_2indep(*order, method="newcomb", compare="diff", alpha=alpha)
+        same = sum(counts) in (0, sum(n))
+        p_value = 1.0 if same else float(test_shares(*order, method="score", compare="diff").pvalue)
     values = counts[0] / n[0], counts[1] / n[1]
     none = (None, None)
     difference, better = values[1] - values[0], measured.lower_is_better

@@ -174,7 +174,10 @@ GAUGES: tuple[Metric, ...] = (
         ("unit", "target"),
         "The share of clocks that is to be met, as the unit declares it.",
     ),
+    _gauge("baseline", "", ("unit", "measure", "statistic"), "The newest frozen baseline: seconds, or a share."),
     _gauge("review_overdue", "", ("unit",), "1 when the owner's review of the unit is overdue."),
+    _gauge("unjudged_versions", "versions", ("unit",), "Versions with closed cases that nobody has judged."),
+    _gauge("baseline_stale", "", ("unit",), "1 when the newest baseline no longer holds: workunits learn history."),
     _gauge("sla_budget_seconds", "seconds", (*_UNIT, "target"), "The budget of a target in elapsed time."),
 )
 """How things stand now, by the ledger."""

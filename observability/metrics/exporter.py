@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 from observability.ledger import totals
 from observability.ledger.store import Ledger, LedgerError
 from observability.ledger.totals import COUNT, SUM, Example, Series
-from observability.metrics import zeros
+from observability.metrics import loops, zeros
 from observability.metrics.contract import BUCKETS, BY_NAME, GAUGES, OTHER, TOTALS, Metric
 from observability.metrics.known import Known
 from observability.metrics.promises import promises
@@ -52,6 +52,7 @@ class Exporter(Collector):
         self._catalog = catalog
         self._lock = threading.Lock()
         self._last: tuple[float, list[Family]] | None = None
+        self._loops: tuple[float, list[Point]] | None = None
         self._strange: set[str] = set()
 
     def describe(self) -> Iterable[Family]:
@@ -71,11 +72,13 @@ class Exporter(Collector):
                 known = Known.load(self._catalog, connection)
                 kept = list(totals.read(connection))
                 points = list(standing(connection, datetime.now(UTC)))
+                if self._loops is None or time.monotonic() - self._loops[0] > loops.FRESH:
+                    self._loops = time.monotonic(), list(loops.loops(connection, self._catalog, datetime.now(UTC)))
         except LedgerError as error:
             log.error("no figures: %s", error)  # noqa: TRY400 - the reason is in it
             yield _gauge(BY_NAME[_DOWN], {(): 0.0})
             return
-        points += [*promises(self._catalog), Point(_DOWN, (), 1.0)]
+        points += [*self._loops[1], *promises(self._catalog), Point(_DOWN, (), 1.0)]
         yield from self._totals(known, kept)
         yield from self._gauges(known, points)
 

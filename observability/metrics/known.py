@@ -13,7 +13,7 @@ from observability.ledger.keeping import definitions
 from observability.metrics.contract import OTHER, Metric
 from workunits.core.lifecycle import State
 from workunits.core.parts import PARTS
-from workunits.core.spec import Close, Kind
+from workunits.core.spec import MEASURES, Close, Kind
 from workunits.registry import Catalog, describe
 
 ENDS = ("done", "exception", "failed", "skipped", "expired", "cancelled")
@@ -46,6 +46,8 @@ REASONS = frozenset(
     {"bad_input", "cancel_requested", "no_answer", "outcome_not_met", "technical_failure", "terminated", "timed_out"}
     | {"too_large", "vanished"}
 )
+LEARNED = (*MEASURES, "lead_time", "queue")
+STATISTICS = ("median", "p85", "p95", "share")
 _FIXED: Mapping[str, Collection[str]] = {
     "executor": get_args(Kind),
     "close": CLOSES,
@@ -132,5 +134,7 @@ class Known:
             "role": {names.roles.get(given.get("step", ""), OTHER)},
             "target": names.targets,
             "currency": names.currencies,
+            "measure": LEARNED,
+            "statistic": STATISTICS,
         }
         return allowed[label]

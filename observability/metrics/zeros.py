@@ -56,6 +56,8 @@ def gauges(catalog: Catalog) -> Iterator[tuple[str, tuple[str, ...]]]:
         for state in CASE_STATES:
             yield "workunit_open_cases", (*named, state)
         yield "workunit_oldest_case_age_seconds", named
+        for gauge in ("review_overdue", "unjudged_versions", "baseline_stale"):
+            yield f"workunit_{gauge}", (unit.unit_name,)
         for target, state in product((one.name for one in unit.promised), CLOCK_STATES):
             yield "workunit_sla_clocks", (*named, target, state)
         for step in unit.steps:

@@ -42,6 +42,35 @@ def propose(
 
 
 @app.command()
+def decide(
+    ctx: typer.Context,
+    unit: Unit,
+    change: Annotated[int, typer.Argument(metavar="CHANGE", help="Its number, as `learn history` has it.")],
+    decision: Annotated[str, typer.Argument(help="adopt, drop, or keep: it goes on running.")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why.")],
+    planned: Annotated[int, typer.Option(min=60, help="Ended cases of both versions at the last look.")] = 400,
+    actor: Actor = "",
+    json: Json = False,
+) -> None:
+    """Judge a change by its cases, and write down verdict and decision; nobody can say what the verdict is."""
+    from observability.learning.changes import Choice, change_of
+    from observability.learning.changes import decide as write
+    from observability.learning.comparing import Plan
+    from observability.learning.verdicts import judge, verdict_of
+    from workers.names import actor as named
+
+    cls, ledger, now = setup(ctx).catalog.get(unit), _ledger(ctx), datetime.now(UTC)
+    with ledger.read() as connection:
+        said = change_of(connection, unit, change).proposed
+        versions = str(said.from_version), str(said.to_version)
+        plan = Plan("", planned=planned)
+        found = judge(connection, cls, versions, now, measure=said.measure or "", since=said.at, plan=plan)
+    choice = Choice(decision, reason, named(actor), now)
+    _tell(write(ledger, unit, change, verdict_of(found), choice), json=json)
+
+
+@app.command()
 def review(
     ctx: typer.Context,
     unit: Unit,

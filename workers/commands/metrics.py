@@ -34,11 +34,15 @@ def serve(
 
 
 @app.command()
-def reference() -> None:
+def reference(*, json: Json = False) -> None:
     """Print the reference of all metrics in Markdown: name, type, labels, meaning."""
+    from observability.metrics.contract import METRICS
     from observability.metrics.page import reference_page
 
-    typer.echo(reference_page(), nl=False)
+    if json:
+        emit({"metrics": METRICS})
+    else:
+        typer.echo(reference_page(), nl=False)
 
 
 @app.command()
