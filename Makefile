@@ -133,6 +133,10 @@ test: setup system-tools  ## Run the tests
 record: setup  ## Store the replay histories that tests/replay lacks; none is overwritten
 	@$(BIN)/python -m tests.replay.record
 
+.PHONY: dashboards
+dashboards: setup  ## Make Grafana's dashboards from observability/dashboards
+	@$(BIN)/python -m observability.dashboards
+
 .PHONY: screenshots
 screenshots: setup system-tools  ## Make the pictures of docs/inbox.md
 	@$(BIN)/python -m tests.inbox.screenshots
