@@ -137,6 +137,10 @@ record: setup  ## Store the replay histories that tests/replay lacks; none is ov
 rules: setup  ## Make the Prometheus rules of our own units
 	@$(BIN)/workunits metrics rules --out observability/prometheus/rules $(ARGS)
 
+.PHONY: dashboards
+dashboards: setup  ## Make Grafana's dashboards from observability/dashboards
+	@$(BIN)/python -m observability.dashboards
+
 .PHONY: screenshots
 screenshots: setup system-tools  ## Make the pictures of docs/inbox.md
 	@$(BIN)/python -m tests.inbox.screenshots

@@ -1,0 +1,108 @@
+"""Ledger, follower, watchdog, incidents: is it the runtime?"""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
+
+from observability.dashboards.parts import (
+    JOB,
+    ask,
+    curves,
+    figure,
+    frame,
+    now,
+)
+
+
+def runtime() -> Dashboard:
+    """Is it me? What an operator looks at first."""
+    page = frame(
+        "workunits-runtime", "workers and queues", "Is the runtime well: ledger, follower, watchdog, incidents?"
+    )
+    return (
+        page.with_row(Row("Is it me?"))
+        .with_panel(
+            figure(
+                "Processes that answer",
+                "0: the process is gone, or the port is closed. Start it again; cases lose nothing.",
+                "short",
+                now(f"up{{{JOB}}}", "{{job}} {{instance}}"),
+                width=12,
+            )
+        )
+        .with_panel(
+            figure(
+                "The ledger answers",
+                "0: no figure here is of now. See docs/ledger.md.",
+                "short",
+                now(f"min(workunit_ledger_up{{{JOB}}})"),
+            )
+        )
+        .with_panel(
+            figure(
+                "Records in quarantine",
+                "Above 0: `workunits ledger letters` says which and why.",
+                "short",
+                now(f"max(workunit_dead_letters{{{JOB}}})"),
+            )
+        )
+        .with_panel(
+            curves(
+                "The follower is behind",
+                "Rises steadily: it has stopped. Over an hour: figures are stale, cases are not.",
+                "s",
+                ask(f"max(workunit_follower_lag_seconds{{{JOB}}})", "lag"),
+            )
+        )
+        .with_panel(
+            curves(
+                "Since the follower's last pass",
+                "Rises steadily: start `workunits follow` again.",
+                "s",
+                ask(f"time() - max(workunit_follower_last_pass_timestamp_seconds{{{JOB}}})", "ago"),
+            )
+        )
+        .with_row(Row("Stuck cases"))
+        .with_panel(
+            figure(
+                "Incidents",
+                "Machine steps that wait for an operator: retry or skip them on the inbox's page of incidents.",
+                "short",
+                now(f"sum by (unit, step) (workunit_open_incidents{{{JOB}}})", "{{unit}} {{step}}"),
+                width=24,
+            )
+        )
+        .with_panel(
+            curves(
+                "The watchdog's findings",
+                "`workunits watchdog` lists them with the remedy of each.",
+                "short",
+                ask(f"sum by (kind) (workunit_watchdog_findings{{{JOB}}})", "{{kind}}"),
+            )
+        )
+        .with_panel(
+            curves(
+                "Rungs that did not fire",
+                "Above 0: reminders or deadlines are late; look whether workers run.",
+                "short",
+                ask(f"sum by (unit, kind) (workunit_watchdog_gap_cases{{{JOB}}})", "{{unit}} {{kind}}"),
+            )
+        )
+        .with_panel(
+            curves(
+                "The latest of these rungs",
+                "How long it is overdue. Minutes: workers are down or too few.",
+                "s",
+                ask(f"max by (unit, kind) (workunit_watchdog_gap_largest_seconds{{{JOB}}})", "{{unit}} {{kind}}"),
+            )
+        )
+        .with_panel(
+            curves(
+                "Since the watchdog looked",
+                "Over two minutes: it has stopped, and nobody watches.",
+                "s",
+                ask(f"time() - max(workunit_watchdog_last_pass_timestamp_seconds{{{JOB}}})", "ago"),
+                ask(f"max(workunit_watchdog_pass_duration_seconds{{{JOB}}})", "duration of a pass"),
+            )
+        )
+    )

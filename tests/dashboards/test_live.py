@@ -1,0 +1,150 @@
+"""Every query of every dashboard returns data from a real Prometheus that scrapes the really running system."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from observability.dashboards.files import FOLDER
+from tests.dashboards.linter import Query, queries, variables
+from tests.e2e.conftest import Place
+from workers.address import Address
+from workers.catalog import OWN
+from workers.connect import connect
+from workers.demo_cases import SCRIPTS
+from workers.ports import free_ports
+from workers.settings import Settings
+from workunits.client import Cases
+from workunits.registry import Catalog
+
+PATIENCE = 45.0
+SPANS = {"rate_interval": "2m", "range": "5m"}
+ANSWERED = ("RR-4", "A-1001")
+"""The seeded cases that a person closes while Prometheus looks."""
+WITHOUT = {
+    "workunits-runtime: Incidents": "No seeded step gives up so soon, and a step without an incident has no series.",
+}
+"""Queries that rightly return nothing, each with its reason."""
+pytestmark = pytest.mark.skipif(shutil.which("prometheus") is None, reason="apt-get install prometheus")
+
+
+class Prometheus:
+    """A real one, as it is asked."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def ask(self, path: str, **asked: str) -> Any:
+        """What its API answers."""
+        answer = httpx2.get(f"{self._url}/api/v1/{path}", params=asked, timeout=10).json()
+        return answer["data"] if answer["status"] == "success" else answer
+
+    def has(self, query: Query, at: float) -> bool:
+        """Whether there is a number, at any time of the last two minutes."""
+        span = {"start": str(at - 120), "end": str(at), "step": "5"}
+        found = self.ask("query_range", query=query.filled(**SPANS), **span)["result"]
+        return any(not math.isnan(float(value)) for one in found for _, value in one["values"])
+
+    def empty(self, asked: list[Query]) -> list[str]:
+        """Those without data."""
+        at = time.time()
+        return [f"{query.where}: {query.expr}" for query in asked if not self.has(query, at)]
+
+
+@contextmanager
+def prometheus(folder: Path, **targets: str) -> Iterator[Prometheus]:
+    """Scrape these, once a second."""
+    port = free_ports(1)[0]
+    jobs = [{"job_name": name, "static_configs": [{"targets": [where]}]} for name, where in targets.items()]
+    config = folder / "prometheus.yml"
+    config.write_text(json.dumps({"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}), encoding="utf-8")
+    options = (f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}")
+    listen = (f"--web.listen-address=127.0.0.1:{port}", "--enable-feature=exemplar-storage")
+    with (folder / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(["prometheus", *options, *listen], stdout=log, stderr=log)
+    try:
+        yield Prometheus(f"http://127.0.0.1:{port}")
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def watched(tmp_path_factory) -> AsyncIterator[Prometheus]:
+    """Everything runs, Prometheus looks, and then people close two cases."""
+    place = Place(tmp_path_factory.mktemp("place"))
+    try:
+        run = place.start("up", "--seed", "--no-ui", "--json")
+        run.until("Ctrl-C stops everything")
+        run.until("watching, metrics at")
+        where = json.loads(run.gave)
+        ours, watchdog = (
+            re.findall(r"127\.0\.0\.1:\d+", text)[0] for text in (where["metrics"], run.said.split("metrics at")[1])
+        )
+        with prometheus(place.folder, metrics=ours, watchdog=watchdog) as there:
+            await until(lambda: closed(there) is not None)
+            before = closed(there) or 0
+            await answer(where["engine"])
+            await until(lambda: (closed(there) or 0) >= before + len(ANSWERED))
+            yield there
+    finally:
+        place.close()
+
+
+def closed(there: Prometheus) -> float | None:
+    """Cases, by Prometheus."""
+    try:
+        found = there.ask("query", query="sum(workunit_closed_total) and on () (count(up == 1) == 2)")["result"]
+    except httpx2.TransportError:
+        return None
+    return float(found[0]["value"][1]) if found else None
+
+
+async def until(look) -> None:
+    """Wait for it."""
+    deadline = time.monotonic() + PATIENCE
+    while not await asyncio.to_thread(look):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.2)
+
+
+async def answer(engine: str) -> None:
+    """Complete the seeded cases' tasks, as a person would."""
+    catalog = Catalog([OWN])
+    address = Address(engine, "default", {}, "the test", encrypted=False)
+    cases = Cases(await connect(Settings.model_construct(), catalog, address=address), catalog)
+    for script in SCRIPTS:
+        if script.key in ANSWERED:
+            task = (await cases.show(f"{script.unit}:{script.key}")).tasks[0]
+            given = script.people[task.step]
+            body = given.gives.model_dump(mode="json")
+            await cases.act(task.id, "complete", actor=given.by, roles=[task.role], body=body, patience=30)
+
+
+async def test_every_query_returns_data(watched):
+    """Of panels, annotations and variables, but for those declared to have none; a renamed metric has none."""
+    pages = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))]
+    asked = [query for page in pages for query in queries(page)]
+    wanted = [query for query in asked if query.where not in WITHOUT]
+    renamed = [Query(query.where, query.expr.replace("workunit_", "work_unit_")) for query in wanted]
+    renamed = [query for query in renamed if "work_unit_" in query.expr]
+    await until(lambda: not watched.empty(wanted[-3:]))
+    series = {(name, Query("", of).filled(**SPANS), label) for page in pages for name, of, label in variables(page)}
+
+    assert watched.empty(wanted) == []
+    assert len(watched.empty(renamed)) == len(renamed) > 0
+    assert [name for name, of, label in series if not watched.ask(f"label/{label}/values", **{"match[]": of})] == []
+    assert {query.where for query in asked} >= set(WITHOUT)
