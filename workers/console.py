@@ -184,6 +184,7 @@ _KNOWN: dict[str, tuple[Exit, str]] = {
     "JournalUnavailableError": (Exit.UNREACHABLE, "journal_unavailable"),
     "LedgerError": (Exit.USAGE, "bad_ledger"),
     "LedgerUnavailableError": (Exit.UNREACHABLE, "ledger_unavailable"),
+    "LogFormError": (Exit.USAGE, "bad_settings"),
     "ModelNameError": (Exit.USAGE, "bad_settings"),
     "NotDeployableError": (Exit.CONFLICT, "not_deployable"),
     "NoSuchCaseError": (Exit.USAGE, "unknown_case"),

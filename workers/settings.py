@@ -27,7 +27,7 @@ LEDGER_FILE, JOURNAL_FILE = "ledger.sqlite", "journal.sqlite"
 """The files in the state folder, unless `WORKUNITS_LEDGER` and `WORKUNITS_JOURNAL` name other places."""
 SHORTEST_KEY = 32
 """Characters of the key that signs session cookies."""
-_OTHERS = ("WORKUNITS_CONFIG", "WORKUNITS_DEBUG")
+_OTHERS = ("WORKUNITS_CONFIG", "WORKUNITS_DEBUG", "WORKUNITS_LOG")
 """Variables with our prefix that the command line reads by itself."""
 
 Machine = Literal["automated", "ai"]
@@ -123,7 +123,11 @@ class Settings(BaseSettings):
     watchdog_every_seconds: float = Field(default=15, ge=0.1, le=3600)
     """From the begin of one of its looks to that of the next."""
     watchdog_port: int = Field(default=9471, ge=0, le=65_535)
-    """Of its metrics, on this machine's loopback; 0 for a free one."""
+    """Of its metrics; 0 for a free one."""
+    worker_metrics_port: int = Field(default=9473, ge=0, le=65_535)
+    """Of a worker's metrics; 0 for a free one."""
+    metrics_host: str = Field(default="127.0.0.1", pattern=r"^[A-Za-z0-9.:-]{1,253}$")
+    """The address on which metrics are served: this machine's loopback, or 0.0.0.0 inside a container's network."""
 
     @classmethod
     def settings_customise_sources(
