@@ -14,6 +14,7 @@ from inbox import api, login, pages, security, sessions
 from inbox.doors import Doors
 from inbox.guard import HEALTH, Guard
 from inbox.service import TaskService
+from inbox.traced import Traced
 
 __all__ = ["Doors", "make_app"]
 
@@ -25,7 +26,15 @@ def make_app(doors: Doors) -> FastAPI:
     ever ends then) in `request.app.state`. The pages put their versions of `problem_page(request, problem)`,
     `login_page(request, next)` and `logged_out_page(request, next)` there.
     """
-    app = FastAPI(title="workunits", openapi_url=None, docs_url=None, redoc_url=None, lifespan=_deliver)
+    app = FastAPI(
+        title="workunits",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_deliver,
+        # `Traced` instead: theirs tells the query, in which a login's code stands, and goes on with anyone's trace.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
     app.state.doors = doors
     app.state.service = TaskService.of(doors)
     app.state.stopping = asyncio.Event()
@@ -43,7 +52,8 @@ def make_app(doors: Doors) -> FastAPI:
         same_site="lax",
         https_only=doors.secure,
     )
-    app.add_middleware(Guard, doors=doors)  # the last one stands outermost
+    app.add_middleware(Guard, doors=doors)
+    app.add_middleware(Traced)  # the last one stands outermost
     return app
 
 

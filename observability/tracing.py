@@ -1,12 +1,11 @@
 """Traces through OpenTelemetry: our own spans, replay-safe, without a span for each of Temporal's operations.
 
-A case's record keeps the id of the trace that started it. Spans leave the process only when
-`OTEL_EXPORTER_OTLP_ENDPOINT` says where to, and the exporter's package is installed.
+A case's record keeps the id of the trace that started it; the ids of its spans follow from its name. Spans leave the
+process only when `OTEL_EXPORTER_OTLP_ENDPOINT` says where to.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 from functools import cache
 from typing import Any
@@ -17,11 +16,15 @@ from temporalio.contrib.opentelemetry import (
     OpenTelemetryInterceptor,
     OpenTelemetryPlugin,
     ReplaySafeTracerProvider,
-    create_tracer_provider,
 )
-from temporalio.worker import ExecuteWorkflowInput, WorkflowInterceptorClassInput
+from temporalio.contrib.opentelemetry._id_generator import TemporalIdGenerator
+from temporalio.worker import ExecuteWorkflowInput, HandleUpdateInput, WorkflowInterceptorClassInput
 
-log = logging.getLogger(__name__)
+from observability import deciding
+from workunits import trace_ids
+
+QUEUE = 20_000
+"""Spans that wait to be sent: a follower that catches up makes thousands at once. `OTEL_BSP_MAX_QUEUE_SIZE` wins."""
 
 
 def tracing_plugin(service: str = "workunits") -> OpenTelemetryPlugin:
@@ -30,7 +33,7 @@ def tracing_plugin(service: str = "workunits") -> OpenTelemetryPlugin:
     Args:
         service: `service.name`, unless `OTEL_SERVICE_NAME` says otherwise.
     """
-    _set_up_once(service)
+    set_up_once(service)
     plugin = OpenTelemetryPlugin(add_temporal_spans=False)
     plugin.interceptors = [_Interceptor(add_temporal_spans=False)]
     return plugin
@@ -41,6 +44,18 @@ def shut_down() -> None:
     provider = trace.get_tracer_provider()
     if isinstance(provider, ReplaySafeTracerProvider):
         provider.shutdown()
+
+
+def service_name(service: str) -> str:
+    """What this process is called in traces and metrics."""
+    return os.environ.get("OTEL_SERVICE_NAME") or service
+
+
+def sends(signal: str) -> bool:
+    """Whether the environment says where `TRACES` or `METRICS` go."""
+    return bool(
+        os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
+    )
 
 
 class _Interceptor(OpenTelemetryInterceptor):
@@ -58,7 +73,25 @@ class _Interceptor(OpenTelemetryInterceptor):
                 context.attach(of_the_starter)
                 return await self.next.execute_workflow(input)
 
+            async def handle_update_handler(self, input: HandleUpdateInput) -> Any:  # noqa: A002
+                """Tell of an action that the case took, in its own trace and in that of who sent it."""
+                said = await super().handle_update_handler(input)
+                deciding.tell(input.args, input.headers)
+                return said
+
         return Attached
+
+
+class _Ids(TemporalIdGenerator):
+    """Gives a span the id that it is to have; others are drawn as Temporal draws them."""
+
+    def generate_span_id(self) -> int:
+        """See base class."""
+        return trace_ids.taken_span() or super().generate_span_id()
+
+    def generate_trace_id(self) -> int:
+        """See base class."""
+        return trace_ids.taken_trace() or super().generate_trace_id()
 
 
 def _remember_tracers(provider: ReplaySafeTracerProvider) -> None:
@@ -76,22 +109,26 @@ def _remember_tracers(provider: ReplaySafeTracerProvider) -> None:
     provider.get_tracer = get_tracer  # type: ignore[method-assign,assignment]
 
 
-def _set_up_once(service: str) -> None:
+def set_up_once(service: str) -> None:
+    """Set up tracing for this process, unless that was done, by us or by the program that we are part of."""
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
-        return  # set up already, by us or by the program that we are part of
+        return
     from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
-    name = os.environ.get("OTEL_SERVICE_NAME") or service
-    provider = create_tracer_provider(resource=Resource.create({"service.name": name}))
+    ids = _Ids(RandomIdGenerator())
+    resource = Resource.create({"service.name": service_name(service)})
+    provider = ReplaySafeTracerProvider(TracerProvider(resource=resource, id_generator=ids), ids)
     _remember_tracers(provider)
     trace.set_tracer_provider(provider)
-    if not (os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")):
+    if not sends("TRACES"):
         return
-    try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    except ImportError:
-        log.warning("No spans are exported: pip install opentelemetry-exporter-otlp-proto-http")
-        return
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    from observability.discreet import Discreet
+
+    queue = None if os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else QUEUE
+    provider.add_span_processor(BatchSpanProcessor(Discreet(OTLPSpanExporter()), max_queue_size=queue))
+    deciding.tell_from_now_on()

@@ -185,6 +185,7 @@ _KNOWN: dict[str, tuple[Exit, str]] = {
     "LearningError": (Exit.CONFLICT, "not_justified"),
     "LedgerError": (Exit.USAGE, "bad_ledger"),
     "LedgerUnavailableError": (Exit.UNREACHABLE, "ledger_unavailable"),
+    "LogFormError": (Exit.USAGE, "bad_settings"),
     "ModelNameError": (Exit.USAGE, "bad_settings"),
     "NotDeployableError": (Exit.CONFLICT, "not_deployable"),
     "NoSuchCaseError": (Exit.USAGE, "unknown_case"),

@@ -13,12 +13,13 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, SecretStr, TypeAdapter, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from workers.secret_files import END, SecretFileError, from_files
 from workunits.core.errors import WorkUnitsError
 
 FILE = Path("workunits.toml")
@@ -27,7 +28,7 @@ LEDGER_FILE, JOURNAL_FILE = "ledger.sqlite", "journal.sqlite"
 """The files in the state folder, unless `WORKUNITS_LEDGER` and `WORKUNITS_JOURNAL` name other places."""
 SHORTEST_KEY = 32
 """Characters of the key that signs session cookies."""
-_OTHERS = ("WORKUNITS_CONFIG", "WORKUNITS_DEBUG")
+_OTHERS = ("WORKUNITS_CONFIG", "WORKUNITS_DEBUG", "WORKUNITS_LOG")
 """Variables with our prefix that the command line reads by itself."""
 
 Machine = Literal["automated", "ai"]
@@ -126,6 +127,8 @@ class Settings(BaseSettings):
     """Of its metrics; 0 for a free one."""
     metrics_port: int = Field(default=9470, ge=0, le=65_535)
     """Of the unit-level metrics; 0 for a free one."""
+    worker_metrics_port: int = Field(default=9473, ge=0, le=65_535)
+    """Of a worker's metrics; 0 for a free one."""
     metrics_host: str = Field(default="127.0.0.1", pattern=r"^[A-Za-z0-9.:-]{1,253}$")
     """The address on which metrics are served: this machine's loopback, or 0.0.0.0 inside a container's network."""
 
@@ -228,11 +231,20 @@ def load_settings(config: Path | None = None, *, modules: Iterable[str] = ()) ->
     content = parse_toml(path, text)
     _refuse_unknown_variables()
     try:
+        content |= from_files(_secrets(), PREFIX)
+    except SecretFileError as error:
+        raise SettingsError(str(error), field=error.variable) from None
+    try:
         settings = Settings(**content)
     except ValidationError as error:
         raise _explained(error, path, text) from None
     extra = tuple(module for module in modules if module not in settings.modules)
     return settings.model_copy(update={"modules": settings.modules + extra}) if extra else settings
+
+
+def _secrets() -> list[str]:
+    """The settings that hold a secret."""
+    return [name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation)]
 
 
 def _adapter(field: FieldInfo) -> TypeAdapter[Any]:
@@ -287,6 +299,7 @@ def _read(path: Path, *, required: bool) -> str:
 
 def _refuse_unknown_variables() -> None:
     known = [*(PREFIX + name.upper() for name in Settings.model_fields), *_OTHERS]
+    known += [f"{PREFIX}{name.upper()}{END}" for name in _secrets()]
     for name in os.environ:
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             raise SettingsError(f"environment variable {name}: {_unknown(name, known)}", field=name)
@@ -303,7 +316,8 @@ def _explained(error: ValidationError, path: Path, text: str) -> SettingsError:
     first = error.errors(include_input=False, include_url=False)[0]
     name = str(first["loc"][0])
     variable = PREFIX + name.upper()
-    if variable in {key.upper() for key in os.environ}:
+    variable = next((v for v in (variable, f"{variable}{END}") if v in {key.upper() for key in os.environ}), "")
+    if variable:
         where = f"environment variable {variable}"
     else:
         line = line_of(text, name)

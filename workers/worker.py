@@ -18,6 +18,7 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
+from observability.performing import Performing
 from workers.attributes import register_attributes
 from workers.build import build_id
 from workers.calendars import calendar_store, check_calendars
@@ -53,6 +54,8 @@ class Job:
     versioned: bool = True
     until_stdin_closes: bool = False
     """End when stdin does: whoever started this process holds its other end."""
+    metrics_port: int | None = None
+    """Of its metrics; the settings' when omitted."""
     on_up: OnUp | None = None
     """Told what is served, once it is polled."""
 
@@ -66,7 +69,15 @@ async def serve(settings: Settings, catalog: Catalog, job: Job) -> None:
         UnreachableError: no engine, no namespace, or search attributes that do not fit.
         WorkerError: the engine or the SDK gave up on it.
     """
-    core_to_log()
+    from workers import metering
+
+    port, core = metering.choose_ports(settings, job.metrics_port)
+    core_to_log(metering.core_metrics(core))
+    with metering.served(settings.metrics_host, port, core, settings.deployment) as served:
+        await _serve(settings, catalog, job, served)
+
+
+async def _serve(settings: Settings, catalog: Catalog, job: Job, metrics_port: int) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in STOPS:
@@ -85,17 +96,25 @@ async def serve(settings: Settings, catalog: Catalog, job: Job) -> None:
     config = deployment_config(settings, build) if job.versioned else None
     workers = [make_worker(client, settings, catalog, part, performers=performers, config=config) for part in parts]
     running = [asyncio.create_task(worker.run()) for worker in workers]
+    metrics = f"http://{settings.metrics_host}:{metrics_port}/metrics"
     log.info(
-        "polling namespace=%s %s build=%s units=%s",
+        "polling namespace=%s %s build=%s units=%s metrics=%s",
         client.namespace,
         " ".join(str(part) for part in parts),
         build if config else "unversioned",
         ",".join(unit.unit_name for unit in catalog),
+        metrics,
     )
     if job.on_up:
-        served = {part.queue: [*((CASES,) if part.cases else ()), *part.kinds] for part in parts}
-        units = [unit.unit_name for unit in catalog]
-        job.on_up({"namespace": client.namespace, "queues": served, "build": build if config else None, "units": units})
+        job.on_up(
+            {
+                "namespace": client.namespace,
+                "queues": {part.queue: [*((CASES,) if part.cases else ()), *part.kinds] for part in parts},
+                "build": build if config else None,
+                "units": [unit.unit_name for unit in catalog],
+                "metrics": metrics,
+            }
+        )
     advice = asyncio.create_task(_advise(client, settings, build if config else None))
     try:
         await _until(stop, running)
@@ -134,7 +153,7 @@ def make_worker(
             identity=_identity(),
             workflows=list(catalog) if part.cases else [],
             activities=[*shared, *(p.as_activity() for p in performers if p.step.activity in names)],
-            interceptors=[route] if route else [],
+            interceptors=[*([route] if route else []), Performing(catalog)],
             max_cached_workflows=settings.max_cached_cases,
             max_concurrent_activities=settings.max_activities,
             max_concurrent_local_activities=settings.max_activities,

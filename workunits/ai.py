@@ -102,6 +102,7 @@ class Model:
         import pydantic_ai
         from pydantic_ai import Agent, UsageLimits
         from pydantic_ai.exceptions import AgentRunError
+        from pydantic_ai.models.instrumented import InstrumentationSettings
 
         pydantic_ai.BANNER_ENABLED = False  # it would stand in the middle of a worker's log
         agent = Agent(
@@ -111,6 +112,8 @@ class Model:
             retries=REQUESTS - 1,
             model_settings={"max_retries": 0, "request_timeout": PATIENCE},
         )
+        # Spans and figures, and nothing of what was asked and answered.
+        agent.instrument = InstrumentationSettings(include_content=False, include_model_request_parameters=False)
         limits = UsageLimits(request_limit=REQUESTS, total_tokens_limit=TOKENS)
         try:
             run = await agent.run(_as_data(data), usage_limits=limits)

@@ -30,6 +30,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from workunits import trace_ids
 from workunits.cases import CaseView, TaskView, is_unknown, start_note, view_of
 from workunits.core.errors import BadInput, Refused, WorkUnitsError
 from workunits.core.record import LONGEST_DELAY, OPEN_TASKS, START_MEMO, STATE, StartNote
@@ -143,7 +144,11 @@ class Cases:
         )
         case_id = f"{unit}:{key}"
         await self._refuse_forgotten(case_id)
-        with _tracer.start_as_current_span("workunit.start", attributes={"workunit.unit": unit}):
+        about = {"workunit.unit": unit, "workunit.case": case_id}
+        with (
+            trace_ids.named(trace_ids.start_span(case_id)),
+            _tracer.start_as_current_span("workunit.start", attributes=about),
+        ):
             try:
                 handle = await self.client.start_workflow(
                     unit,
@@ -300,6 +305,11 @@ class Cases:
         if size > BODY_LIMIT:
             raise BadInput(f"{size} bytes, at most {BODY_LIMIT} are taken", field="body", code="too_large")
         until = time.monotonic() + patience
+        about = {"workunit.case": case, "workunit.action": str(envelope["action"])[:60]}
+        with _tracer.start_as_current_span("workunit.act", attributes=about, record_exception=False):
+            return await self._deliver(case, envelope, until)
+
+    async def _deliver(self, case: str, envelope: dict[str, Any], until: float) -> dict[str, Any]:
         while True:
             said = await deliver(self._handle(case), envelope, until - time.monotonic())
             if said is not None:

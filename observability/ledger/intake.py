@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import InterfaceError, OperationalError, StatementError
 from temporalio.client import Client, WorkflowExecution
 
+from observability import case_spans
 from observability.ledger import inputs, letters
 from observability.ledger.forgetting import Forgetting
 from observability.ledger.keeping import definitions
@@ -189,6 +190,7 @@ class Intake:
             letters.keep(connection, refused, now, ring_of(self._client), forgetting)
             letters.settle(connection, written)
         fresh = set(written)
+        case_spans.tell(s.record for _, s, _ in made if s.record and s.case in fresh)
         lags = [max(now - s.closed, timedelta(0)) for _, s, _ in made if s.closed and s.case in fresh]
         return Taken(written=len(written), refused=len(refused), lag=max(lags, default=None))
 

@@ -40,6 +40,9 @@ def worker(
     queue: Annotated[str, typer.Option(help="Another task queue than the settings'.")] = "",
     build_id: Annotated[str, typer.Option(help="Another build id than that of the code.")] = "",
     unversioned: Annotated[bool, typer.Option("--unversioned", help="Without Worker Versioning.")] = False,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Of the metrics, instead of the settings'; 0 for a free one.")
+    ] = None,
     module: Modules = None,
     until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
     json: Json = False,
@@ -53,7 +56,13 @@ def worker(
     settings = there.settings.changed(queue=queue, build_id=build_id)
     names = tuple(name.strip() for name in executors.split(",") if name.strip())
     on_up = announce if json else None
-    job = Job(names, versioned=not unversioned, until_stdin_closes=until_stdin_closes, on_up=on_up)
+    job = Job(
+        names,
+        versioned=not unversioned,
+        until_stdin_closes=until_stdin_closes,
+        metrics_port=metrics_port,
+        on_up=on_up,
+    )
     run(serve(settings, there.catalog, job))
 
 

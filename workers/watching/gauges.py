@@ -61,16 +61,16 @@ class Gauges:
         self._took.set(took)
 
     @contextmanager
-    def served(self, port: int) -> Iterator[int]:
-        """Answer on a port of the loopback; 0 for a free one. Gives the port.
+    def served(self, port: int, host: str = LOOPBACK) -> Iterator[int]:
+        """Answer on a port; 0 for a free one. Gives the port.
 
         Raises:
             WatchdogError: it is taken.
         """
         try:
-            server, thread = start_http_server(port, LOOPBACK, self._registry)
+            server, thread = start_http_server(port, host, self._registry)
         except OSError as error:
-            why = f"cannot listen on {LOOPBACK}:{port}: {error.strerror}"
+            why = f"cannot listen on {host}:{port}: {error.strerror}"
             raise WatchdogError(f"{why}; name another port with --port or WORKUNITS_WATCHDOG_PORT") from None
         try:
             yield server.server_port

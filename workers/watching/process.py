@@ -41,8 +41,8 @@ async def watch(settings: Settings, catalog: Catalog, *, port: int, until_stdin_
         loop.add_reader(sys.stdin, end_with_stdin, stop)
     watchdog, gauges = Watchdog(settings, catalog), Gauges(catalog)
     try:
-        with gauges.served(port) as served:
-            log.info("watching, metrics at http://127.0.0.1:%d/metrics", served)
+        with gauges.served(port, settings.metrics_host) as served:
+            log.info("watching, metrics at http://%s:%d/metrics", settings.metrics_host, served)
             await watchdog.run(stop, gauges)
     finally:
         watchdog.close()
