@@ -38,6 +38,7 @@ from workers.commands.compare import compare as compare_command
 from workers.commands.explain import explain as explain_command
 from workers.commands.forecast import forecast as forecast_command
 from workers.commands.report import report as report_command
+from workers.commands.rollout import rollout as rollout_command
 from workers.console import EXIT_CODES, CommandError, Exit, Setup, debugging, judge, report
 
 app = typer.Typer(
@@ -85,6 +86,7 @@ app.command()(inbox.redeliver)
 app.command()(evidence.evidence)
 app.command("report")(report_command)
 app.command("compare")(compare_command)
+app.command("rollout")(rollout_command)
 app.command("explain")(explain_command)
 app.command("forecast")(forecast_command)
 app.command("advise")(advise_command)

@@ -125,7 +125,13 @@ async def open_cases(ctx: typer.Context) -> AsyncIterator[Cases]:
 
     there = setup(ctx)
     client = await connect(there.settings, there.catalog)
-    yield Cases(client, there.catalog, queue=there.settings.queue, memory=_memory(there.settings))
+    yield Cases(
+        client,
+        there.catalog,
+        queue=there.settings.queue,
+        deployment=there.settings.deployment,
+        memory=_memory(there.settings),
+    )
 
 
 def _memory(settings: Settings) -> Memory | None:

@@ -12,6 +12,7 @@ from observability.ledger.store import Ledger
 from workers.connect import connect
 from workers.console import OnUp
 from workers.logs import core_to_log, log
+from workers.rollout import Place, guard_often
 from workers.settings import Settings
 from workers.worker import end_with_stdin
 from workunits.registry import Catalog
@@ -46,9 +47,12 @@ async def follow(
     if on_up:
         on_up({"namespace": client.namespace, "ledger": str(ledger)})
     _look_for_garbage_seldom()
+    guarding = asyncio.create_task(guard_often(Place(client, ledger, settings.deployment, settings.queue), catalog))
     try:
         await Follower(client, ledger, catalog).run(stop)
     finally:
+        guarding.cancel()
+        await asyncio.gather(guarding, return_exceptions=True)
         ledger.close()
     log.info("stopped")
 

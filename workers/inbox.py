@@ -166,7 +166,9 @@ async def open_doors(
         await asyncio.to_thread(journal.open)
         client = await connect(settings, catalog)
         yield Doors(
-            cases=Cases(client, catalog, queue=settings.queue, memory=LedgerMemory(ledger)),
+            cases=Cases(
+                client, catalog, queue=settings.queue, deployment=settings.deployment, memory=LedgerMemory(ledger)
+            ),
             catalog=catalog,
             ledger=ledger,
             directory=directory,

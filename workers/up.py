@@ -115,7 +115,15 @@ async def _stay_up(
             for child in others:
                 child.start()
             if seed:
-                await _seed(Cases(client, catalog, queue=settings.queue, memory=LedgerMemory(ledger)))
+                await _seed(
+                    Cases(
+                        client,
+                        catalog,
+                        queue=settings.queue,
+                        deployment=settings.deployment,
+                        memory=LedgerMemory(ledger),
+                    )
+                )
             if inbox_port is not None:
                 await _opened(others[1], inbox_port)
             where = _where(engine, settings, inbox_port) | {"metrics": f"http://{LOOPBACK}:{metrics}/metrics"}

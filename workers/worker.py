@@ -16,6 +16,7 @@ from functools import cache
 
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from observability.performing import Performing
@@ -35,6 +36,7 @@ from workunits.calendars.activity import calendar_activity
 from workunits.core.errors import WorkUnitsError
 from workunits.performs import Performer
 from workunits.registry import Catalog
+from workunits.rollout import note_units
 
 STICKY = timedelta(seconds=2)
 """How long a case's next task waits for the worker that knows it; by default a killed one costs ten seconds."""
@@ -43,6 +45,10 @@ STOPS = (signal.SIGTERM, signal.SIGINT)
 
 class WorkerError(WorkUnitsError):
     """The worker cannot go on."""
+
+
+_TOLD = 30
+"""How often a worker tries to say what it serves, a second apart: the engine learns of a build by its first poll."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,7 @@ async def _serve(settings: Settings, catalog: Catalog, job: Job, metrics_port: i
                 "metrics": metrics,
             }
         )
-    advice = asyncio.create_task(_advise(client, settings, build if config else None))
+    advice = asyncio.create_task(_advise(client, settings, catalog, build if config else None))
     try:
         await _until(stop, running)
     finally:
@@ -204,14 +210,27 @@ def _raise_first(ended: Sequence[BaseException | None]) -> None:
             raise WorkerError(f"the worker gave up: {type(error).__name__}: {str(error)[:300]}") from error
 
 
-async def _advise(client: Client, settings: Settings, build: str | None) -> None:
+async def _advise(client: Client, settings: Settings, catalog: Catalog, build: str | None) -> None:
     """Say once what keeps no worker from starting and yet is wrong: the retention, the clock, a build without cases."""
     with suppress(Exception):
         for finding in (*await namespace(client), clock(await clock_ahead(client))):
             if finding.status != "ok":
                 log.warning("%s: %s", finding.message, finding.remedy)
     if build:
+        await _say_what_it_serves(client, settings, catalog, build)
         await _hint(client, settings, build)
+
+
+async def _say_what_it_serves(client: Client, settings: Settings, catalog: Catalog, build: str) -> None:
+    """Note with the build which version of each unit it serves, once the engine knows it: rollouts name versions."""
+    versions = {unit.unit_name: unit.version for unit in catalog}
+    for _ in range(_TOLD):
+        try:
+            await note_units(client, settings.deployment, build, versions)
+        except RPCError:
+            await asyncio.sleep(1)
+        else:
+            return
 
 
 async def _hint(client: Client, settings: Settings, build: str) -> None:

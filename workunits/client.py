@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -18,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from opentelemetry import trace
-from pydantic import BaseModel
 from temporalio.client import (
     Client,
     WorkflowExecutionDescription,
@@ -38,10 +36,11 @@ from workunits.core.spec import CLOSES, OPEN_STATES
 from workunits.core.strict_json import BODY_LIMIT, VALUE_LIMIT, parse
 from workunits.core.unit import WorkUnit
 from workunits.delivery import after_close, deliver
+from workunits.keys import business_key
 from workunits.registry import Catalog
+from workunits.rollout import DEPLOYMENT, Rollouts
 
 QUEUE = "workunits"
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=-]{0,119}")
 _AGAIN = 0.1
 """Seconds until an action is sent to the next run of its case."""
 _tracer = trace.get_tracer("workunits")
@@ -91,7 +90,15 @@ class Started:
 class Cases:
     """Starts, shows, and acts on cases of the catalog's units."""
 
-    def __init__(self, client: Client, catalog: Catalog, *, queue: str = QUEUE, memory: Memory | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        catalog: Catalog,
+        *,
+        queue: str = QUEUE,
+        memory: Memory | None = None,
+        deployment: str = DEPLOYMENT,
+    ) -> None:
         """Use a connected client that carries the plugin.
 
         Args:
@@ -99,7 +106,9 @@ class Cases:
             catalog: The units that can be started.
             queue: The task queue of their workflows.
             memory: Who remembers cases beyond the engine's retention.
+            deployment: The Worker Deployment whose rollouts new cases follow.
         """
+        self._rollouts = Rollouts(client, deployment)
         self.client = client
         self.catalog = catalog
         self._queue = queue
@@ -150,8 +159,9 @@ class Cases:
             _tracer.start_as_current_span("workunit.start", attributes=about),
         ):
             try:
-                handle = await self.client.start_workflow(
+                handle = await self._rollouts.start(
                     unit,
+                    key,
                     case,
                     id=case_id,
                     task_queue=self._queue,
@@ -376,21 +386,3 @@ def _size(envelope: dict[str, Any]) -> int:
 def case_of(task_id: str) -> str:
     """The case of a task id, `<case>/<task>`."""
     return task_id.rpartition("/")[0] or task_id
-
-
-def business_key(unit: type[WorkUnit], case: BaseModel, given: str | None) -> str:
-    """The key that identifies a case of a unit.
-
-    Raises:
-        BadInput: there is none, two differ, or it is not fit for an id.
-    """
-    own = str(getattr(case, unit.key)) if unit.key else None
-    if own is not None and given and own != given:
-        raise BadInput(f"the case's own key in field {unit.key!r} differs from the key given", field="key")
-    if own is None and not given:
-        raise BadInput(f"{unit.unit_name} takes no key from its case: give one", field="key")
-    key = (given or "") if own is None else own
-    field = unit.key or "key"
-    if not _KEY.fullmatch(key):
-        raise BadInput("1 to 120 letters, digits and . _ @ + = -, a letter or digit first", field=field)
-    return key
