@@ -35,10 +35,15 @@ class OtherwiseError(WorkUnitsError):
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """A case, and how it stands when its plan has been carried out."""
+    """A case, and how it stands when its plan has been carried out, or as much of it as was asked for."""
 
     planned: Planned
     view: CaseView
+
+    @property
+    def late_start(self) -> timedelta:
+        """By how much the case's own clock was off at its start: what the engine took to note the request."""
+        return abs(self.view.started - moment(self.planned.arrival.at))
 
 
 class Act(NamedTuple):
@@ -74,9 +79,18 @@ class Executor:
         self._skipper = skipper
         self._at_once = at_once
         self._on_done = on_done
+        self._reached: dict[str, int] = {}
+        """How many of its acts each case has seen that was started."""
 
-    async def execute(self, planned: Iterable[Planned]) -> list[Executed]:
-        """Execute cases from their start to their close.
+    async def execute(self, planned: Iterable[Planned], until: int | None = None) -> list[Executed]:
+        """Execute cases from where they stand to their close, or up to a moment.
+
+        Args:
+            planned: The cases; those that come in later than the moment are left out.
+            until: Microseconds since 1970, when nobody works: whoever looks then sees open cases as they are.
+
+        Returns:
+            The cases that have come in, in the order given.
 
         Raises:
             OtherwiseError: a case asks for something that its plan does not know, or the reverse.
@@ -85,12 +99,12 @@ class Executor:
 
         async def one(case: Planned) -> Executed:
             async with room:
-                done = await self._play(case)
+                done = await self._play(case, until)
             if self._on_done:
                 self._on_done(done)
             return done
 
-        tasks = [asyncio.create_task(one(case)) for case in planned]
+        tasks = [asyncio.create_task(one(case)) for case in planned if until is None or case.arrival.at < until]
         try:
             return await asyncio.gather(*tasks)
         finally:
@@ -98,20 +112,38 @@ class Executor:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _play(self, planned: Planned) -> Executed:
+    async def _play(self, planned: Planned, until: int | None) -> Executed:
+        arrival = planned.arrival
+        case = f"{arrival.unit}:{arrival.key}"
+        handle: WorkflowHandle[Any, Any] = self._cases.client.get_workflow_handle(case)
+        if case not in self._reached:
+            await self._start(planned)
+            await self._skipper.to(handle, moment(arrival.at))
+            self._reached[case] = 0
+        wanted = list(acts(planned.turns))
+        while self._reached[case] < len(wanted):
+            act = wanted[self._reached[case]]
+            if until is not None and act.at >= until:
+                return Executed(planned, await self._stays(case, handle, act.turn, until))
+            task = await self._task(case, act.turn)
+            await self._skipper.to(handle, moment(act.at))
+            await self._act(task, act)
+            self._reached[case] += 1
+        return Executed(planned, await self._closed(case))
+
+    async def _start(self, planned: Planned) -> None:
         arrival = planned.arrival
         ahead = moment(arrival.at) - datetime.now(UTC)
         if ahead < timedelta(0):
             raise OtherwiseError(f"{arrival.unit}:{arrival.key} should have come in by now; begin the plan later")
         data = arrival.case.model_dump_json().encode()
-        started = await self._cases.start(arrival.unit, data, key=arrival.key, delay=ahead)
-        handle: WorkflowHandle[Any, Any] = self._cases.client.get_workflow_handle(started.case)
-        await self._skipper.to(handle, moment(arrival.at))
-        for act in acts(planned.turns):
-            task = await self._task(started.case, act.turn)
-            await self._skipper.to(handle, moment(act.at))
-            await self._act(task, act)
-        return Executed(planned, await self._closed(started.case))
+        await self._cases.start(arrival.unit, data, key=arrival.key, delay=ahead)
+
+    async def _stays(self, case: str, handle: WorkflowHandle[Any, Any], turn: Turn, until: int) -> CaseView:
+        """Leave a case open with its clock at a moment, so that what falls due by then has fallen due."""
+        await self._task(case, turn)
+        await self._skipper.to(handle, moment(until))
+        return await self._cases.show(case)
 
     async def _act(self, task: Task, act: Act) -> None:
         body = act.turn.gives.model_dump(mode="json") if act.action == "complete" else None

@@ -1,0 +1,178 @@
+"""Where plans are executed: an engine of its own, a worker process for each build, and a ledger; all of it fresh."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from temporalio.testing import TimeSkipper, TimeSkippingConfig
+
+from observability.ledger.follower import Follower
+from observability.ledger.store import Ledger
+from workers.catalog import load_catalog
+from workers.child import Child, environment_for
+from workers.connect import connect
+from workers.deployment import make_current, pollers
+from workers.embedded import Engine, Plan
+from workers.engine_faults import EngineError
+from workers.engine_lock import EngineRunsError
+from workers.settings import PREFIX, Settings
+from workunits.client import Cases
+from workunits.core.errors import WorkUnitsError
+from workunits.testing import Skipper
+
+FOLDERS = 9
+"""Houses of a name that can be open at a time, each in a folder of its own."""
+_POLL = 0.05
+_GRACE = 5.0
+
+
+class CommandError(WorkUnitsError):
+    """A command of ours did not do what it was asked; says what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """The code of a worker process."""
+
+    name: str
+    module: str
+    """With its `PACKAGE`."""
+
+
+@dataclass
+class House:
+    """An engine that skips time, its workers, and its ledger, as an async context manager."""
+
+    settings: Settings
+    """Say under which folder the state goes."""
+    name: str
+    """Of the folder; what an earlier house left there is removed."""
+    builds: Sequence[Build]
+    """The first one gets the new cases until something else is said; its catalog is the house's."""
+    workers: list[Child] = field(default_factory=list, init=False)
+
+    async def __aenter__(self) -> Self:
+        """Open it: everything answers.
+
+        Raises:
+            EngineError: the engine does not start.
+            WorkerRefusedError: a worker does not start.
+        """
+        async with AsyncExitStack() as stack:
+            self.engine = await fresh_engine(self.settings.state, self.name, persistent=False)
+            stack.push_async_callback(self.engine.stop)
+            self.folder = self.engine.plan.folder.absolute()
+            self.own = Settings.model_construct(data=self.folder / "data", state=self.folder)
+            for build in self.builds:
+                self._start_worker(build, stack)
+            self.ledger = Ledger(self.own.ledger_url)
+            stack.callback(self.ledger.close)
+            await asyncio.to_thread(self.ledger.migrate)
+            self.catalog = load_catalog([self.builds[0].module])
+            client = await connect(self.own, self.catalog, address=self.engine.address)
+            # Nothing skips by itself: it would run past the person who is about to answer.
+            skipping = TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
+            self.client, self.skipper = skipping.client, Skipper(skipping)
+            self.cases = Cases(self.client, self.catalog, queue=self.own.queue)
+            self._follower = Follower(client, self.ledger, self.catalog)
+            await self._serve()
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close it: nothing is left running; the ledger and the logs stay."""
+        await self._stack.aclose()
+
+    def broken(self) -> Exception | None:
+        """What has ended that should not have."""
+        if not self.engine.alive:
+            return EngineError(f"the engine ended; its log: {self.engine.plan.log}")
+        return next((error for worker in self.workers if (error := worker.refusal())), None)
+
+    async def follow(self) -> None:
+        """Bring the ledger up to how all cases stand now."""
+        # Two passes: what changed while the first one listed is in the second.
+        for _ in range(2):
+            await self._follower.follow()
+
+    async def command(self, *arguments: str, build: Build | None = None) -> Any:
+        """Run one of our commands as a process, as an operator would, and give its JSON document.
+
+        Args:
+            arguments: The command, without `--json`.
+            build: Whose units it knows; the first one's when omitted.
+
+        Raises:
+            CommandError: it failed; says its own words.
+        """
+        module = (build or self.builds[0]).module
+        line = [sys.executable, "-P", "-m", "workers.cli", "--module", module, *arguments, "--json"]
+        process = await asyncio.create_subprocess_exec(
+            *line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.folder, env=self._environment()
+        )
+        try:
+            said, complained = await process.communicate()
+        except asyncio.CancelledError:
+            process.kill()
+            await process.wait()
+            raise
+        if process.returncode:
+            why = (complained or said).decode(errors="replace").strip()[-500:]
+            raise CommandError(f"workunits {' '.join(arguments[:2])} ended with {process.returncode}: {why}")
+        return json.loads(said)
+
+    def _start_worker(self, build: Build, stack: AsyncExitStack) -> None:
+        worker = Child(
+            command=("worker", "--build-id", build.name),
+            arguments=("--module", build.module),
+            environment=self._environment(),
+            folder=self.folder,
+            log=self.folder / f"worker-{build.name}.log",
+        )
+        stack.push_async_callback(worker.stop, _GRACE)
+        worker.start()
+        self.workers.append(worker)
+
+    async def _serve(self) -> None:
+        """Wait until each build polls, and send new cases to the first one."""
+        for build in self.builds:
+            while not await pollers(self.client, self.own.queue, build.name, cases=True):
+                if error := self.broken():
+                    raise error
+                await asyncio.sleep(_POLL)
+        await make_current(self.client, self.own.deployment, self.builds[0].name)
+
+    def _environment(self) -> dict[str, str]:
+        given = {"DATA": str(self.own.data), "STATE": str(self.own.state)}
+        there = environment_for(self.engine.address)
+        kept = {name: value for name, value in there.items() if not name.startswith(PREFIX)}
+        return kept | {f"{PREFIX}{name}": value for name, value in given.items()}
+
+
+async def fresh_engine(state: Path, name: str, *, persistent: bool = True) -> Engine:
+    """Start an engine in a folder that no other one uses; what an earlier one left there is removed.
+
+    Raises:
+        EngineError: it does not start.
+    """
+    number = 1
+    while True:
+        folder = state / (f"{name}-{number}" if number > 1 else name)
+        plan = Plan(folder, usual_ports=False, ui=False, skip_time=True, fresh=True, persistent=persistent)
+        engine = Engine(plan)
+        try:
+            await engine.start()
+        except EngineRunsError:
+            if number == FOLDERS:
+                raise
+            number += 1
+        else:
+            return engine
