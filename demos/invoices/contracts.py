@@ -69,5 +69,6 @@ class Booked(BaseModel, frozen=True):
 class Settled(BaseModel, frozen=True):
     """How the invoice ended."""
 
+    ruled: Literal["release", "return", "ask"] = Field(description="What the purchase rule said.")
     release: Release
     booked: Booked | None = None

@@ -1,7 +1,7 @@
 """Supplier invoice, version 2: what the purchase rule decides is decided; a budget owner has the rest."""
 
 from demos.invoices.contracts import Booked, Coding, Invoice, Match, Matched, Question, Release, Settled
-from workunits.core.spec import Learning, Measure, Outcome, Rate, automated, elapsed, human
+from workunits.core.spec import Learning, Measure, Outcome, Quality, Rate, automated, elapsed, human
 from workunits.core.unit import WorkUnit
 
 
@@ -14,6 +14,7 @@ class SupplierInvoice(WorkUnit, name="supplier_invoice", version="2", key="invoi
         achieved=lambda settled: (settled.release.verdict == "release") == (settled.booked is not None),
         within=elapsed(days=5),
         accountable="head of finance",
+        quality=(Quality("as_the_rule_says", of_result=lambda settled: settled.ruled == settled.release.verdict),),
     )
     learning = Learning(
         owner="head of finance",
@@ -42,4 +43,4 @@ class SupplierInvoice(WorkUnit, name="supplier_invoice", version="2", key="invoi
         else:
             release = Release(verdict=match.verdict, reason=match.reason)
         booked = await self.perform(self.BOOK, question) if release.verdict == "release" else None
-        return Settled(release=release, booked=booked)
+        return Settled(ruled=match.verdict, release=release, booked=booked)

@@ -43,7 +43,9 @@ def people(since: int, until: int) -> list[Person]:
     ]
 
 
-def incoming(since: int, until: int, every: timedelta, seed: int, version: Callable[[str], str]) -> Iterator[Arrival]:
+def incoming(
+    since: int, until: int, every: timedelta, seed: int, version: Callable[[str, int], str]
+) -> Iterator[Arrival]:
     """The invoices of a time.
 
     Args:
@@ -51,12 +53,12 @@ def incoming(since: int, until: int, every: timedelta, seed: int, version: Calla
         until: The same.
         every: The mean working time from one to the next.
         seed: The same one gives the same invoices at the same distances from the beginning.
-        version: Which version of the unit a business key has.
+        version: Which version of the unit a case is of, by its business key and the moment at which it comes in.
     """
     hours: Hours = pin(OFFICE, "office", since, until).working
     for number, at in enumerate(arrivals(hours, since, until, every, Random(f"{seed}/arrivals")), 1):  # noqa: S311, simulated
         invoice = _invoice(number, Random(f"{seed}/invoice/{number}"))  # noqa: S311
-        yield Arrival(UNIT, invoice.invoice, at, invoice, _course(invoice, seed, version))
+        yield Arrival(UNIT, invoice.invoice, at, invoice, _course(invoice, seed, version(invoice.invoice, at)))
 
 
 def _invoice(number: int, dice: Random) -> Invoice:
@@ -72,13 +74,13 @@ def _invoice(number: int, dice: Random) -> Invoice:
     )
 
 
-def _course(invoice: Invoice, seed: int, version: Callable[[str], str]) -> Callable[[], Course]:
+def _course(invoice: Invoice, seed: int, version: str) -> Callable[[], Course]:
     def course() -> Course:
         dice = Random(f"{seed}/work/{invoice.invoice}")  # noqa: S311
         coding, releasing, doubt = _CODING.draw(dice), _RELEASING.draw(dice), dice.random()
         yield [Work("code", CLERK, coding, Coding(cost_centre=f"{dice.randrange(1000, 1040)}"))]
         said = rule(invoice)
-        if said.verdict == "ask" or version(invoice.invoice) == "1":
+        if said.verdict == "ask" or version == "1":
             yield [Work("release", OWNER, releasing, _answer(said.verdict, said.reason, doubt))]
 
     return course

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
@@ -25,17 +22,12 @@ from workers.engine_faults import EngineError
 from workers.engine_lock import EngineRunsError
 from workers.settings import PREFIX, Settings
 from workunits.client import Cases
-from workunits.core.errors import WorkUnitsError
 from workunits.testing import Skipper
 
 FOLDERS = 9
 """Houses of a name that can be open at a time, each in a folder of its own."""
 _POLL = 0.05
 _GRACE = 5.0
-
-
-class CommandError(WorkUnitsError):
-    """A command of ours did not do what it was asked; says what it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,32 +94,6 @@ class House:
         # Two passes: what changed while the first one listed is in the second.
         for _ in range(2):
             await self._follower.follow()
-
-    async def command(self, *arguments: str, build: Build | None = None) -> Any:
-        """Run one of our commands as a process, as an operator would, and give its JSON document.
-
-        Args:
-            arguments: The command, without `--json`.
-            build: Whose units it knows; the first one's when omitted.
-
-        Raises:
-            CommandError: it failed; says its own words.
-        """
-        module = (build or self.builds[0]).module
-        line = [sys.executable, "-P", "-m", "workers.cli", "--module", module, *arguments, "--json"]
-        process = await asyncio.create_subprocess_exec(
-            *line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.folder, env=self._environment()
-        )
-        try:
-            said, complained = await process.communicate()
-        except asyncio.CancelledError:
-            process.kill()
-            await process.wait()
-            raise
-        if process.returncode:
-            why = (complained or said).decode(errors="replace").strip()[-500:]
-            raise CommandError(f"workunits {' '.join(arguments[:2])} ended with {process.returncode}: {why}")
-        return json.loads(said)
 
     def _start_worker(self, build: Build, stack: AsyncExitStack) -> None:
         worker = Child(
