@@ -23,6 +23,7 @@ from workers.commands import (
     forget,
     inbox,
     incidents,
+    learn,
     ledger,
     notify,
     replay,
@@ -31,6 +32,7 @@ from workers.commands import (
     tasks,
     watchdog,
 )
+from workers.commands.advise import advise as advise_command
 from workers.commands.explain import explain as explain_command
 from workers.commands.forecast import forecast as forecast_command
 from workers.commands.report import report as report_command
@@ -81,12 +83,14 @@ app.command()(evidence.evidence)
 app.command("report")(report_command)
 app.command("explain")(explain_command)
 app.command("forecast")(forecast_command)
+app.command("advise")(advise_command)
 app.command()(forget.forget)
 ledger.app.command()(forget.prune)
 app.command()(export.export)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(codec.app, name="codec")
 app.add_typer(baseline.app, name="baseline")
+app.add_typer(learn.app, name="learn")
 app.add_typer(calendars.app, name="calendars")
 
 

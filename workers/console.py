@@ -182,6 +182,7 @@ _KNOWN: dict[str, tuple[Exit, str]] = {
     "InboxError": (Exit.FINDING, "cannot_listen"),
     "JournalError": (Exit.USAGE, "bad_journal"),
     "JournalUnavailableError": (Exit.UNREACHABLE, "journal_unavailable"),
+    "LearningError": (Exit.CONFLICT, "not_justified"),
     "LedgerError": (Exit.USAGE, "bad_ledger"),
     "LedgerUnavailableError": (Exit.UNREACHABLE, "ledger_unavailable"),
     "ModelNameError": (Exit.USAGE, "bad_settings"),

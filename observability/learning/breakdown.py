@@ -54,7 +54,7 @@ def break_down(ledger: Ledger, asked: Asked, by: By) -> Mapping[str, Performed] 
         LedgerUnavailableError.
     """
     with ledger.read() as connection:
-        return _by_segment(connection, asked) if by == "segment" else _by_step(connection, asked, by)
+        return _by_segment(connection, asked) if by == "segment" else by_step(connection, asked, by)
 
 
 def _by_segment(connection: Connection, asked: Asked) -> Mapping[str, Figures]:
@@ -70,7 +70,8 @@ def _by_segment(connection: Connection, asked: Asked) -> Mapping[str, Figures]:
     return found
 
 
-def _by_step(connection: Connection, asked: Asked, by: By) -> Mapping[str, Performed]:
+def by_step(connection: Connection, asked: Asked, by: By = "step") -> Mapping[str, Performed]:
+    """Break down by step, or by executor kind, on an open connection."""
     columns = (steps.c.step, steps.c.kind, steps.c.queue_us, steps.c.work_us, steps.c.retry_us, steps.c.attempts)
     wanted = (
         select(*columns, steps.c.ended, steps.c.assigned_only, steps.c.external)

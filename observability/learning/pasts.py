@@ -14,20 +14,34 @@ from typing import Any, cast
 from sqlalchemy import Connection, select
 
 from observability.learning.baseline import Baseline
-from observability.learning.usual import SAMPLE, Gathering, Usual, cells_of
+from observability.learning.usual import SAMPLE, Gathering, Typical, Usual, cells_of
 from observability.ledger.keeping import baseline_cases, baseline_intervals
 from workunits.core.record import Interval, Record, Work
 from workunits.core.spec import Kind
 
+WHOLE = "*"
+"""The step under which a version's baseline keeps the parts of whole cases."""
 _MICRO = timedelta(microseconds=1)
 
 
 def past(connection: Connection, baseline: Baseline) -> Usual:
     """The medians over the newest traces of a baseline that have a declared end."""
+    if "cells" in baseline.figures:  # of a version: its figures have been split as cases are
+        return _of_version(baseline)
     gathered = Gathering()
     for record in _records(connection, baseline):
         gathered.add([work.step for work in record.steps], cells_of(record))
     return gathered.usual(_known(baseline.figures))
+
+
+def _of_version(baseline: Baseline) -> Usual:
+    cells = {
+        (step, part): Typical(round(told["median"]), told["n"])
+        for step, by_part in baseline.figures["cells"].items()
+        for part, told in by_part.items()
+    }
+    whole = {part: typical.median for (step, part), typical in cells.items() if step == WHOLE}
+    return Usual(baseline.n, whole, {cell: typical for cell, typical in cells.items() if cell[0] != WHOLE})
 
 
 def _known(figures: Mapping[str, Any]) -> Sequence[str]:

@@ -119,6 +119,30 @@ followers = Table(
     comment="How far the follower is.",
 )
 
+learning = Table(
+    "learning",
+    metadata,
+    column("unit", String(60), "The unit.", primary_key=True),
+    column("seq", Integer, "The entry's place among those of the unit, from 1.", primary_key=True),
+    column("at", Moment, "When."),
+    column("actor", String(200), "Who."),
+    column("entry", String(12), "`proposed`, `decided`, `reviewed` or `baseline`."),
+    maybe("change", Integer, "The change that it is about, from 1; none: it is about the unit."),
+    maybe("from_version", String(40), "The version that is changed."),
+    maybe("to_version", String(40), "The version that the change makes; of `baseline`, the one it was frozen from."),
+    maybe("measure", String(60), "The primary measure, declared before anyone looked."),
+    maybe("owner", String(120), "The role that owned the unit then."),
+    maybe("hypothesis", Text, "Why it should get better."),
+    maybe("expected", Text, "By how much."),
+    maybe("verdict", String(12), "`better`, `not_worse`, `worse` or `undecided`: computed, never told."),
+    maybe("decision", String(12), "`adopt`, `drop` or `keep` (it goes on running)."),
+    maybe("reason", Text, "Why."),
+    maybe("baseline", String(100), "Of `baseline`: its name."),
+    column("detail", JSON, "The comparison or the shift that it stands on.", default=dict),
+    Index(None, "unit", "change"),
+    comment="The learning ledger: changes, verdicts, decisions, reviews, baselines; rows are only ever added.",
+)
+
 baselines = Table(
     "baselines",
     metadata,

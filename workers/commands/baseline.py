@@ -61,6 +61,50 @@ def import_(
     typer.echo(page(frozen.baseline))
 
 
+@app.command("freeze")
+def freeze_(
+    ctx: typer.Context,
+    unit: Annotated[str, typer.Argument(help="The unit.")],
+    *,
+    version: Annotated[str, typer.Option(help="The version; the present one when left out.")] = "",
+    since: Annotated[str, typer.Option(help="Cases that closed from this day or time on (UTC).")] = "",
+    until: Annotated[str, typer.Option(help="Cases that closed before it.")] = "",
+    name: Annotated[str, typer.Option(help="The baseline's name; `version N` when left out.")] = "",
+    actor: Annotated[str, typer.Option("--as", metavar="NAME", help="Who signs: the unit's owner.")] = "",
+    role: Annotated[list[str] | None, typer.Option(help="In which role; as the directory says when left out.")] = None,
+    json: Json = False,
+) -> None:
+    """Freeze a version's own figures: the first baseline of a unit, or a new one after a better version or a shift."""
+    from datetime import UTC, datetime
+
+    from observability.learning.baseline import BaselineExistsError
+    from observability.learning.changes import LearningError
+    from observability.learning.selection import Asked
+    from observability.learning.version_baseline import Signature, freeze_version
+    from observability.ledger.store import Ledger
+    from workers.baseline_page import page
+    from workers.commands.report import time_of
+    from workers.names import actor as named
+    from workers.roles import standing
+
+    there, who = setup(ctx), named(actor)
+    cls = there.catalog.get(unit)
+    roles = standing(there.settings, who, role or (), acting_for=None, task=None, role=cls.learning.owner).roles
+    asked = Asked(unit, time_of(since, "--since"), time_of(until, "--until"), version or cls.version)
+    ledger = Ledger(there.settings.ledger_url)
+    ledger.check()
+    try:
+        made = freeze_version(ledger, cls, asked, Signature(who, roles, datetime.now(UTC)), name)
+    except BaselineExistsError as error:
+        fail(str(error), code="baseline_exists", exit_code=Exit.CONFLICT, field="--name")
+    except LearningError as error:
+        fail(str(error), code="not_justified", exit_code=Exit.CONFLICT)
+    if json:
+        emit({"baseline": made})
+        return
+    typer.echo(page(made))
+
+
 @app.command()
 def show(
     ctx: typer.Context,
