@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,11 +15,13 @@ from inbox.framing import frame, signed_in
 from inbox.identity import Actor
 from inbox.moments import micro
 from inbox.rendering import Clock, render
+from inbox.rights import authority
 from inbox.shapes import words
 from observability.learning.breakdown import Performed, break_down
 from observability.learning.estimates import Rate, Spread
 from observability.learning.report import Report, report
 from observability.learning.selection import Asked
+from observability.learning.standing import standing
 from observability.ledger.store import Ledger, LedgerError
 from workunits.core.spec import Step
 from workunits.core.unit import WorkUnit
@@ -48,6 +50,7 @@ async def units(request: Request, actor: Actor = signed_in) -> Response:
     clock = Clock.of(actor)
     known = request.app.state.service.units(actor)
     figures = await asyncio.gather(*(asyncio.to_thread(_figures, doors.ledger, u, clock, steps=False) for u in known))
+    loops = await asyncio.to_thread(_loops, doors, actor, known, clock.now)
     shown = [
         {
             "name": unit.unit_name,
@@ -57,6 +60,7 @@ async def units(request: Request, actor: Actor = signed_in) -> Response:
             "within": str(unit.outcome.target),
             "steps": _kinds(unit),
             "today": _today(said.today),
+            "learning": loops.get(unit.unit_name, ()),
         }
         for unit, said in zip(known, figures, strict=True)
     ]
@@ -71,6 +75,7 @@ async def one(request: Request, name: str, actor: Actor = signed_in) -> Response
     unit = request.app.state.service.unit(actor, name)
     said = await asyncio.to_thread(_figures, doors.ledger, unit, clock)
     told = describe(unit)
+    loops = await asyncio.to_thread(_loops, doors, actor, [unit], clock.now)
 
     def who(role: str) -> str:
         return _who(role, doors.directory, clock.now)
@@ -85,9 +90,23 @@ async def one(request: Request, name: str, actor: Actor = signed_in) -> Response
         "boundary": [_boundary(step, who, said.steps or {}) for step in unit.steps],
         "learning": list(_learning(unit, who)),
         "measures": told["learning"]["measures"],
+        "warnings": loops.get(name, ()),
         "figures": list(_compared(said)),
     }
     return render("unit.html", frame(request, actor, clock, at="catalog"), unit=shown)
+
+
+def _loops(doors: Any, actor: Actor, units: Sequence[type[WorkUnit]], now: datetime) -> Mapping[str, Sequence[str]]:
+    """What the owners of units have to look at, by unit; of those alone whose owner looks."""
+    roles = authority(actor, doors.directory, now).roles
+    owned = [unit for unit in units if unit.learning.owner in roles]
+    if not owned:
+        return {}
+    try:
+        with doors.ledger.read() as connection:
+            return {loop.unit: loop.warnings for loop in standing(connection, owned, now)}
+    except LedgerError:
+        return {}
 
 
 def _figures(ledger: Ledger, unit: type[WorkUnit], clock: Clock, *, steps: bool = True) -> Figures:

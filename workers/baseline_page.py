@@ -79,7 +79,10 @@ def _ends(baseline: Baseline) -> Iterator[str]:
     yield _pair("first-pass yield", _rate(figures["first_pass_yield"]))
     yield _pair("straight-through rate", _rate(figures["straight_through"], _ABSENT))
     yield _pair("handoffs", _handoffs(figures["handoffs"]))
-    yield _pair("SLA, quality, cost", _ABSENT)
+    if figures["sla"]:  # of a version's own cases
+        yield _pair("SLA attainment", _rate(figures["sla"]))
+    else:
+        yield _pair("SLA, quality, cost", _ABSENT)
     if baseline.mapping.get("segment"):
         mix = ", ".join(f"{plain(name)}: {_share(share)}" for name, share in baseline.segments.items())
         yield _pair("segments", mix)

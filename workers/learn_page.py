@@ -43,7 +43,8 @@ def _changes(changes: Sequence[Change]) -> Iterator[str]:
         yield "No change was proposed yet."
     for change in changes:
         said = change.proposed
-        yield f"Change {change.number}: version {plain(said.from_version)} to {plain(said.to_version)}, by {said.measure}"
+        versions = f"{plain(said.from_version)} to {plain(said.to_version)}"
+        yield f"Change {change.number}: version {versions}, by {said.measure}"
         yield f"  because   {plain(said.hypothesis)}"
         yield f"  expected  {plain(said.expected)}"
         yield f"  proposed  {moment(said.at)} by {plain(said.actor)}"
@@ -77,7 +78,8 @@ def _drift(drift: Mapping[str, Chart]) -> Iterator[str]:
         if chart.mean is None or chart.low is None or chart.high is None:
             yield f"{name:{_NAME}}{len(chart.points):>6}  {last:<14}too few weeks for limits"
             continue
-        limits = f"{_value(measure, max(0, chart.low))} to {_value(measure, chart.high)}"
+        most = chart.high if measure == "cycle_time" else min(1, chart.high)
+        limits = f"{_value(measure, max(0, chart.low))} to {_value(measure, most)}"
         yield (
             f"{name:{_NAME}}{len(chart.points):>6}  {last:<14}{_value(measure, chart.mean):<14}{limits:<28}"
             f"{_signals(chart)}"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from observability.learning.selection import Asked, Closed, closed_cases
+from workunits.core.unit import WorkUnit
 
 FACTOR = 2.66
 """Three standard deviations, in mean moving ranges of two (3 / 1.128)."""
@@ -40,6 +41,8 @@ class Point:
     """`beyond` the limits, or the week that makes a `run` of eight or goes on with it."""
     side: Literal["above", "below", "on"] = "on"
     """Of the mean."""
+    run: int = 0
+    """How many in a row, with it, are on that side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,9 @@ class Chart:
         return [point for point in self.points if point.signal]
 
     def shifted_since(self, since: datetime) -> Point | None:
-        """The first signal in weeks that began after a moment."""
-        return next((point for point in self.signals if point.week >= since), None)
+        """The week that makes a run of eight that all began after a moment: a single odd week is no shift."""
+        runs = zip(self.points, self.points[RUN - 1 :], strict=False)
+        return next((last for first, last in runs if last.run >= RUN and first.week >= since), None)
 
     def as_json(self) -> Mapping[str, Any]:
         """As JSON values."""
@@ -71,6 +75,17 @@ def charts(connection: Connection, unit: str, now: datetime, version: str | None
     """The charts of a unit by measure, over its closed cases up to the present week."""
     closed = closed_cases(connection, Asked(unit, until=monday(now), version=version))
     return {measure: chart(measure, *weekly(closed, tell)) for measure, tell in _MEASURES.items()}
+
+
+def shifts(connection: Connection, unit: type[WorkUnit], since: datetime, now: datetime) -> Mapping[str, Point]:
+    """The shifts since a moment of the measures that the unit declares; of cycle time where none has a chart.
+
+    The others would signal by chance now and then: the more charts, the more often one does.
+    """
+    made = charts(connection, unit.unit_name, now)
+    declared = [measure.name for measure in unit.learning.measures if measure.name in made] or ["cycle_time"]
+    found = {name: made[name].shifted_since(since) for name in dict.fromkeys(declared)}
+    return {name: point for name, point in found.items() if point is not None}
 
 
 def chart(measure: str, weeks: Sequence[datetime], values: Sequence[float], counts: Sequence[int]) -> Chart:
@@ -87,7 +102,7 @@ def chart(measure: str, weeks: Sequence[datetime], values: Sequence[float], coun
         run = 0 if side == "on" else run + 1 if side == before else 1
         before = side
         signal: Literal["", "beyond", "run"] = "beyond" if not low <= value <= high else "run" if run >= RUN else ""
-        points.append(Point(week, value, count, signal, side))
+        points.append(Point(week, value, count, signal, side, run))
     return Chart(measure, points, mean, low, high)
 
 

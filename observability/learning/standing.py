@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from observability.learning.baseline import METRICS, Baseline, NoBaselineError, baselines_of
 from observability.learning.changes import Change, entries_of, gathered
-from observability.learning.drift import charts
+from observability.learning.drift import shifts
 from observability.learning.version_baseline import version_of
 from observability.ledger.tables import cases
 from workunits.core.unit import WorkUnit
@@ -94,7 +94,7 @@ def standing_of(connection: Connection, unit: type[WorkUnit], now: datetime) -> 
         review_overdue=due is not None and due < now,
         unjudged=_unjudged(connection, name, changes),
         baseline=baseline.name if baseline else None,
-        stale=_stale(connection, baseline, changes, now) if baseline else "",
+        stale=_stale(connection, unit, baseline, changes, now) if baseline else "",
         figures=dict(_gauges(baseline.figures)) if baseline else {},
     )
 
@@ -123,7 +123,9 @@ def _unjudged(connection: Connection, unit: str, changes: Sequence[Change]) -> S
     return [version for version in connection.execute(seen).scalars().all()[1:] if version in closed - judged]
 
 
-def _stale(connection: Connection, baseline: Baseline, changes: Sequence[Change], now: datetime) -> str:
+def _stale(
+    connection: Connection, unit: type[WorkUnit], baseline: Baseline, changes: Sequence[Change], now: datetime
+) -> str:
     if baseline.metrics != METRICS:
         return f"it follows metric definitions {baseline.metrics}, and {METRICS} hold now"
     for change in reversed(changes):
@@ -135,10 +137,8 @@ def _stale(connection: Connection, baseline: Baseline, changes: Sequence[Change]
             and held.to_version != version_of(baseline)
         ):
             return f"version {held.to_version} was judged better and adopted since"
-    for measure, chart in charts(connection, baseline.unit, now).items():
-        shift = chart.shifted_since(baseline.frozen_at)
-        if shift is not None:
-            return f"{measure} has shifted {shift.side} its mean since the week of {shift.week:%Y-%m-%d}"
+    for measure, shift in shifts(connection, unit, baseline.frozen_at, now).items():
+        return f"{measure} has been {shift.side} its mean for {shift.run} weeks up to that of {shift.week:%Y-%m-%d}"
     return ""
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, func, select
 from observability.learning.baseline import METRICS, Baseline, BaselineExistsError, NoBaselineError, baselines_of
 from observability.learning.breakdown import by_step
 from observability.learning.changes import LearningError, add, changes_of
-from observability.learning.drift import charts
+from observability.learning.drift import shifts
 from observability.learning.estimates import as_json, censored, spread
 from observability.learning.pasts import WHOLE
 from observability.learning.report import figures_of
@@ -29,7 +29,7 @@ from observability.learning.usual import Gathering, Usual, cells_of, records
 from observability.ledger.auditing import note_audit
 from observability.ledger.keeping import baselines
 from observability.ledger.store import Ledger
-from observability.ledger.tables import cases
+from observability.ledger.tables import cases, steps
 from workunits.core.unit import WorkUnit
 
 FEWEST = 30
@@ -66,7 +66,7 @@ def freeze_version(ledger: Ledger, unit: type[WorkUnit], asked: Asked, signed: S
     name, now = (name or f"version {asked.version}")[:_LONGEST_NAME], signed.at
     with ledger.write() as connection:
         last = _last(connection, unit.unit_name, name)
-        why, change = _justified(connection, unit.unit_name, asked.version or "", last, now)
+        why, change = _justified(connection, unit, asked.version or "", last, now)
         baseline = _made(connection, asked, name, now)
         row = {one.name: getattr(baseline, one.name) for one in fields(baseline)}
         connection.execute(baselines.insert().values(row))
@@ -97,25 +97,23 @@ def _last(connection: Connection, unit: str, name: str) -> Baseline | None:
 
 
 def _justified(
-    connection: Connection, unit: str, version: str, last: Baseline | None, now: datetime
+    connection: Connection, unit: type[WorkUnit], version: str, last: Baseline | None, now: datetime
 ) -> tuple[Mapping[str, Any], int | None]:
     """What a new baseline stands on, and the change that it follows from."""
     if last is None:
         return {"because": "first"}, None
-    for change in reversed(changes_of(connection, unit)):
+    for change in reversed(changes_of(connection, unit.unit_name)):
         held = change.last
         if held and held.decision == "adopt" and held.verdict == "better" and held.to_version == version:
             if held.at > last.frozen_at:
                 return {"because": "better", "before": last.name}, change.number
             break
-    for measure, chart in charts(connection, unit, now).items():
-        shift = chart.shifted_since(last.frozen_at)
-        if shift is not None:
-            seen = {"measure": measure, "week": shift.week.isoformat(), "signal": shift.signal, "side": shift.side}
-            return {"because": "drift", "before": last.name, **seen}, None
+    for measure, shift in shifts(connection, unit, last.frozen_at, now).items():
+        seen = {"measure": measure, "week": shift.week.isoformat(), "side": shift.side, "run": shift.run}
+        return {"because": "drift", "before": last.name, **seen}, None
     raise LearningError(
         "a new baseline needs an adopted change with the verdict better, or a shift on the drift chart, "
-        f"since {last.name!r} was frozen: workunits learn history {unit}"
+        f"since {last.name!r} was frozen: workunits learn history {unit.unit_name}"
     )
 
 
@@ -208,10 +206,13 @@ def _censored(connection: Connection, asked: Asked, now: datetime) -> Any:
 
 
 def _steps(connection: Connection, asked: Asked) -> Mapping[str, Any]:
+    traces = select(steps.c.step, func.count(steps.c.case_id.distinct()))
+    counted = traces.join(cases, cases.c.case_id == steps.c.case_id).where(*_chosen(asked)).group_by(steps.c.step)
+    performed: dict[str, int] = {row[0]: row[1] for row in connection.execute(counted)}
     return {
         step: {
             "pieces": went.n,
-            "traces": None,
+            "traces": performed.get(step, 0),
             "kind": went.kind,
             "queue_us": as_json(went.queue),
             "touch_us": as_json(went.work),

@@ -9,12 +9,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest_asyncio
+from sqlalchemy import insert
 from temporalio.client import Client
 
 from inbox.app import make_app
 from inbox.moments import micro
 from inbox.rendering import breach_words
 from observability.ledger.forgetting import Forgetting
+from observability.ledger.keeping import baselines
 from observability.ledger.writing import write
 from tests.inbox.conftest import client_of, log_in, serving
 from tests.inbox.past import late, remember
@@ -108,6 +110,22 @@ async def test_what_makes_a_unit_late(shop: Shop):
     assert "refund_request:" not in told
     assert 'aria-current="page">30 days' in odd
     assert 'href="/catalog/refund_request/late"' in unit
+
+
+async def test_the_owner_of_a_unit_reads_what_its_loop_waits_for(shop: Shop):
+    """On the catalog and on the unit's page; nobody else is told."""
+    row = {"baseline_id": "old", "unit": "refund_request", "name": "old", "source": "a log", "source_hash": ""}
+    rest = {"n": 1, "n_open": 0, "frozen_at": datetime.now(UTC), "metrics": "0", "mapping": {}, "figures": {}}
+    with shop.ledger.write() as connection:
+        connection.execute(insert(baselines).values({**row, **rest, "segments": {}}))
+    async with as_someone(shop, "olga", "marta") as (olga, marta):
+        pages = ("/catalog", "/catalog/refund_request")
+        owners = [(await olga.get(page)).text for page in pages]
+        others = [(await marta.get(page)).text for page in pages]
+
+    said = "You own it: its baseline is stale: it follows metric definitions 0"
+    assert [page.count(said) for page in owners] == [1, 1]
+    assert [page.count("You own it") for page in others] == [0, 0]
 
 
 async def test_a_task_says_how_probably_its_promise_is_broken(shop: Shop):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.console import Exit, Json, emit, setup
+from workers.console import Exit, Json, emit, note, setup
 
 if TYPE_CHECKING:
+    from observability.learning.standing import Standing
     from workers.design import Report
 
 
@@ -24,6 +26,7 @@ def check(
 ) -> None:
     """List units with their four elements, and say which design decisions are open."""
     from workers.design_page import page
+    from workers.words import plain
     from workunits.core.errors import DefinitionError
 
     try:
@@ -33,12 +36,40 @@ def check(
 
         reports = [report_of_refusal(error)]
     ok = not any(report.open for report in reports)
+    loops = _loops(ctx, reports)
     if json:
-        emit({"checked": [report.as_json() for report in reports], "ok": ok})
+        learning = None if loops is None else [loop.as_json() for loop in loops]
+        emit({"checked": [report.as_json() for report in reports], "ok": ok, "learning": learning})
     else:
         typer.echo(page(reports))
+        for loop in loops or ():
+            for warning in loop.warnings:
+                typer.echo(f"{loop.unit}: warning: {plain(warning)}")
     if not ok:
         raise typer.Exit(Exit.FINDING)
+
+
+def _loops(ctx: typer.Context, reports: Sequence[Report]) -> Sequence[Standing] | None:
+    """How the learning loops stand, where a ledger is configured; one that does not answer fails no check."""
+    from workunits.core.errors import WorkUnitsError
+
+    units = [report.unit for report in reports if report.unit is not None]
+    try:
+        settings = setup(ctx).settings
+        if not settings.has_ledger or not units:
+            return None
+        from datetime import UTC, datetime
+
+        from observability.learning.standing import standing
+        from observability.ledger.store import Ledger
+
+        ledger = Ledger(settings.ledger_url)
+        ledger.check()
+        with ledger.read() as connection:
+            return standing(connection, units, datetime.now(UTC))
+    except WorkUnitsError as error:
+        note(f"the learning loop was not looked at: {error}")
+        return None
 
 
 def _reports(ctx: typer.Context, target: str) -> list[Report]:
