@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
+from sqlalchemy import select
 
 from observability.learning.charts import blank, svg
+from observability.ledger.store import Ledger
+from observability.ledger.tables import cases
 
 COLOURS = {"1": "#b3541e", "2": "#3b6ea5"}
 """Told apart by their lightness, too, and by the form of their marks."""
 _MARKS = {"1": "s", "2": "o"}
 _MUTED = "#616e7c"
+_HOUR = 3_600_000_000
 _TICKS = ((0.25, "15 min"), (1, "1 h"), (4, "4 h"), (24, "1 d"), (72, "3 d"), (120, "5 d"))
 
 
@@ -25,6 +29,15 @@ class Dot:
     started: datetime
     hours: float
     """Its cycle time."""
+
+
+def dots(ledger: Ledger, unit: str, since: datetime | None = None, until: datetime | None = None) -> Sequence[Dot]:
+    """The closed cases of a unit that came in between two moments, in the order of their arrival."""
+    wanted = select(cases).where(cases.c.unit == unit, cases.c.close.is_not(None)).order_by(cases.c.started_at)
+    wanted = wanted.where(cases.c.started_at >= since) if since else wanted
+    wanted = wanted.where(cases.c.started_at < until) if until else wanted
+    with ledger.read() as connection:
+        return [Dot(row.version, row.started_at, row.cycle_us / _HOUR) for row in connection.execute(wanted)]
 
 
 def course(dots: Sequence[Dot], marks: Mapping[str, datetime], promised: timedelta) -> str:

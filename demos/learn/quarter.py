@@ -54,11 +54,14 @@ class Quarter:
     every: timedelta
     """The mean working time from one case to the next."""
     weeks: Weeks = field(default_factory=Weeks)
+    decision: int = field(default=0, init=False)
+    """When the trial ends: with the last look, or with an earlier one that has said enough."""
     plan: Sequence[Planned] = field(default=(), init=False)
     people: Sequence[Person] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         """Put people at their desks."""
+        self.decision = self.looks[-1]
         self.people = world.people(self.begin, self.end + _BEYOND)
 
     @property
@@ -72,15 +75,11 @@ class Quarter:
         return self.week(self.weeks.before)
 
     @property
-    def decision(self) -> int:
-        """When it ends."""
-        return self.week(self.weeks.before + self.weeks.trial)
-
-    @property
     def looks(self) -> Sequence[int]:
         """When the trial is looked at; the last one is its end."""
         length = self.weeks.trial // self.weeks.looks
-        return [*(self.trial + n * length * WEEK for n in range(1, self.weeks.looks)), self.decision]
+        early = [self.weeks.before + n * length for n in range(1, self.weeks.looks)]
+        return [self.week(number) for number in (*early, self.weeks.before + self.weeks.trial)]
 
     def week(self, number: int) -> int:
         """The midnight at which a week begins, counted from 0."""

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from sqlalchemy import select
 
 from demos.invoices import version_1, version_2
 from demos.learn import charts
-from demos.learn.charts import Dot
 from demos.learn.fidelity import Fidelity
 from demos.learn.story import UNIT, Story
 from observability.ledger.store import Ledger
-from observability.ledger.tables import cases
 from observability.output import opened
 from workers.simulating.plan import moment
 from workers.words import span
 from workunits.core.spec import Elapsed
 from workunits.core.unit import WorkUnit
-
-_HOUR = 3_600_000_000
 
 
 def write_report(path: Path, story: Story, fidelity: Fidelity, unit: type[WorkUnit], ledger: Ledger) -> None:
@@ -39,7 +35,7 @@ def write_report(path: Path, story: Story, fidelity: Fidelity, unit: type[WorkUn
     Raises:
         LedgerUnavailableError, OSError: nothing was written.
     """
-    quarter, seen = story.quarter, dots(ledger)
+    quarter, seen = story.quarter, charts.dots(ledger, UNIT)
     within = unit.outcome.target.within
     promised = within.span if isinstance(within, Elapsed) else timedelta(0)
     marks = {"trial": moment(quarter.trial), "decision": moment(quarter.decision)}
@@ -68,19 +64,12 @@ def write_report(path: Path, story: Story, fidelity: Fidelity, unit: type[WorkUn
         file.write(text.encode())
 
 
-def dots(ledger: Ledger, since: datetime | None = None, until: datetime | None = None) -> Sequence[Dot]:
-    """The closed cases of the unit that came in between two moments."""
-    wanted = select(cases).where(cases.c.unit == UNIT, cases.c.close.is_not(None)).order_by(cases.c.started_at)
-    wanted = wanted.where(cases.c.started_at >= since) if since else wanted
-    wanted = wanted.where(cases.c.started_at < until) if until else wanted
-    with ledger.read() as connection:
-        return [Dot(row.version, row.started_at, row.cycle_us / _HOUR) for row in connection.execute(wanted)]
-
-
 def _difference() -> Sequence[str]:
     """What differs between the files of the two versions."""
-    before, after = (Path(module.__file__).read_text(encoding="utf-8") for module in (version_1, version_2))
-    return list(difflib.unified_diff(before.splitlines(), after.splitlines(), "version 1", "version 2", lineterm="", n=1))
+    before, after = (inspect.getsource(module) for module in (version_1, version_2))
+    return list(
+        difflib.unified_diff(before.splitlines(), after.splitlines(), "version 1", "version 2", lineterm="", n=1)
+    )
 
 
 def _environment() -> Environment:

@@ -21,6 +21,7 @@ from workers.embedded import Engine, Plan
 from workers.engine_faults import EngineError
 from workers.engine_lock import EngineRunsError
 from workers.settings import PREFIX, Settings
+from workers.simulating.arms import Arms
 from workunits.client import Cases
 from workunits.testing import Skipper
 
@@ -69,7 +70,8 @@ class House:
             stack.callback(self.ledger.close)
             await asyncio.to_thread(self.ledger.migrate)
             self.catalog = load_catalog([self.builds[0].module])
-            client = await connect(self.own, self.catalog, address=self.engine.address)
+            self.arms = Arms(self.own.deployment)
+            client = self.arms.on(await connect(self.own, self.catalog, address=self.engine.address))
             # Nothing skips by itself: it would run past the person who is about to answer.
             skipping = TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
             self.client, self.skipper = skipping.client, Skipper(skipping)
@@ -88,6 +90,10 @@ class House:
         if not self.engine.alive:
             return EngineError(f"the engine ended; its log: {self.engine.plan.log}")
         return next((error for worker in self.workers if (error := worker.refusal())), None)
+
+    async def deploy(self, build: Build) -> None:
+        """Send new cases to a build, unless `arms` chooses another one for them."""
+        await make_current(self.client, self.own.deployment, build.name)
 
     async def follow(self) -> None:
         """Bring the ledger up to how all cases stand now."""
@@ -114,7 +120,7 @@ class House:
                 if error := self.broken():
                     raise error
                 await asyncio.sleep(_POLL)
-        await make_current(self.client, self.own.deployment, self.builds[0].name)
+        await self.deploy(self.builds[0])
 
     def _environment(self) -> dict[str, str]:
         given = {"DATA": str(self.own.data), "STATE": str(self.own.state)}
