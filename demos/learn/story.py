@@ -40,6 +40,7 @@ BUILDS = (Build("invoices-1", "demos.invoices.package_1"), Build("invoices-2", "
 OWNER, ROLE = "fay.finance", "head of finance"
 MEASURE = "cycle_time"
 HALF = 0.5
+_HOUR = 3_600_000_000
 _TOLD_EVERY = 25
 Say = Callable[[str], None]
 
@@ -182,9 +183,9 @@ class Teller:
         self.story.document["looks"] = said
         self._tell(
             "The trial",
-            "Half of the new cases go to each version, by the hash of their business key, and stay there: two builds of "
-            f"the worker run side by side. The trial is looked at {len(looks)} times at most, at moments fixed before it "
-            f"began. Cycle times count up to {horizon.days} days; open cases count for as long as they are open.",
+            "Half of the new cases go to each version, by the hash of their business key, and stay there: two builds "
+            f"of the worker run side by side. The trial is looked at {len(looks)} times at most, at moments fixed "
+            f"before. Cycle times count up to {horizon.days} days; open cases count for as long as they are open.",
             "",
             "\n\n".join("\n".join(look.lines()) for look in said),
             charts.still_open(charts.dots(self._house.ledger, UNIT, moment(quarter.trial), moment(self._now))),
@@ -214,8 +215,8 @@ class Teller:
         baseline = await asyncio.to_thread(self._freeze, "2", moment(self._quarter.decision))
         self._tell(
             "The baseline is raised",
-            "The better version's own figures, from the weeks in which it had all new cases, are what the next change "
-            "has to beat. The ledger takes a new baseline only after such a verdict, or after a shift of the drift chart.",
+            "The better version's own figures, since it has all new cases, are what the next change has to beat. The "
+            "ledger takes a new baseline only after such a verdict, or after a shift of the drift chart.",
             f"workunits baseline freeze {UNIT} --version 2",
             baseline_page.page(baseline),
         )
@@ -248,7 +249,11 @@ class Teller:
     def _freeze(self, version: str, since: datetime | None) -> Baseline:
         now = moment(self._now)
         asked = Asked(UNIT, since=since, until=now, version=version)
-        return freeze_version(self._house.ledger, self._unit, asked, Signature(OWNER, (ROLE,), now))
+        made = freeze_version(self._house.ledger, self._unit, asked, Signature(OWNER, (ROLE,), now))
+        median = made.figures["cycle_time_us"]["median"]["value"] / _HOUR
+        told = {"name": made.name, "n": made.n, "median_hours": round(median, 2)}
+        self.story.document.setdefault("baselines", []).append(told)
+        return made
 
     async def _live(self, until: int | None) -> None:
         """Execute the plan up to a moment, or to its end, and have the ledger see it."""

@@ -146,18 +146,22 @@ def _restricted_mean(hours: NDArray[Any], closed: NDArray[Any], horizon: float) 
     return float((np.diff(edges) * heights).sum())
 
 
-def _difference(before: Times, after: Times, horizon: float, level: float) -> tuple[float, float, float]:
+def _difference(
+    before: Times, after: Times, horizon: float, level: float, *, draws: int = DRAWS
+) -> tuple[float, float, float]:
     """The new version's mean less the old one's, with its interval: days are drawn, not cases."""
     days: list[date] = sorted({*before[2].tolist(), *after[2].tolist()})
 
+    place = {day: number for number, day in enumerate(days)}
+
     def mean(times: Times, weights: NDArray[Any]) -> float:
-        drawn = np.repeat(np.arange(len(times[0])), [weights[days.index(day)] for day in times[2].tolist()])
-        return _restricted_mean(times[0][drawn], times[1][drawn], horizon)
+        taken = np.repeat(np.arange(len(times[0])), weights[[place[day] for day in times[2].tolist()]])
+        return _restricted_mean(times[0][taken], times[1][taken], horizon)
 
     dice = np.random.default_rng(_SEED)
     once = np.ones(len(days), dtype=int)
-    draws = [np.bincount(dice.integers(len(days), size=len(days)), minlength=len(days)) for _ in range(DRAWS)]
-    values = [mean(after, weights) - mean(before, weights) for weights in draws]
+    drawn = [np.bincount(dice.integers(len(days), size=len(days)), minlength=len(days)) for _ in range(draws)]
+    values = [mean(after, weights) - mean(before, weights) for weights in drawn]
     tail = (1 - level) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return mean(after, once) - mean(before, once), float(low), float(high)
