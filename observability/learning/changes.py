@@ -168,7 +168,7 @@ def propose(ledger: Ledger, unit: type[WorkUnit], wanted: Proposal, actor: str, 
             if other.open and other.proposed.to_version == wanted.to_version:
                 raise LearningError(
                     f"change {other.number} already proposes that version and is not decided: "
-                    f"workunits learn decide {unit.unit_name}"
+                    f"workunits learn history {unit.unit_name}"
                 )
         number = 1 + max((other.number for other in there), default=0)
         said = {name: getattr(wanted, name) for name in ("from_version", "to_version", "measure")}

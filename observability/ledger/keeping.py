@@ -64,7 +64,11 @@ audit = Table(
     column("audit_id", String(32), "Its id.", primary_key=True),
     column("at", Moment, "When."),
     column("actor", String(200), "Who."),
-    column("what", String(40), "`evidence`, `forget`, `prune`, `repair`, `baseline`; `vanished`, by the follower."),
+    column(
+        "what",
+        String(40),
+        "`evidence`, `forget`, `prune`, `repair`, `baseline`, `learn_...`; `vanished`, by the follower.",
+    ),
     maybe("case_id", String(400), "The case, where it was one."),
     column("detail", JSON, "What was done, without the personal data that it was about."),
     Index(None, "case_id"),
