@@ -17,7 +17,7 @@ from workunits.core.working import DAY, SECOND, Hours
 from workunits.testing import Skipper
 
 GRANT = Decision(decision="grant")
-SPREAD = Spread(timedelta(minutes=40), timedelta(hours=3))
+SPREAD = Spread(timedelta(minutes=90), timedelta(hours=5))
 CLOSE_TO = 2 * SECOND
 """How far a case's own clock may be off at its start: as long as the engine takes to note that it was asked for."""
 
@@ -33,7 +33,7 @@ def incoming(begin: int, seed: str, unit: str, steps: list[tuple[str, str]]) -> 
     days = office(begin)
     return [
         Arrival(unit, f"{seed}-{n}", at, Request(request=f"{seed}-{n}"), lambda n=n: course(f"{seed}-{n}"))  # type: ignore[misc]
-        for n, at in enumerate(arrivals(days, begin, begin + 3 * DAY, timedelta(hours=2), dice))
+        for n, at in enumerate(arrivals(days, begin, begin + 3 * DAY, timedelta(hours=1.4), dice))
     ]
 
 
@@ -44,16 +44,25 @@ def office(begin: int) -> Hours:
 
 
 async def test_a_record_says_what_the_plan_says(bench: Bench) -> None:
-    """Cases with two tasks at once, over three days: who, claimed and completed are those of the plan."""
+    """Two tasks at once, executed up to a midnight and then on: who, claimed and completed are those of the plan."""
     begin = next_monday(datetime.now(UTC))
     people = [Person("ann", ("clerk",), office(begin)), Person("eve", ("expert",), office(begin))]
     plan = simulate(incoming(begin, "simulated", "pair", [("left", "clerk"), ("right", "expert")]), people)
     said: list[Any] = []
 
-    done = await Executor(bench.cases, Skipper(bench.lab._env), on_done=said.append).execute(plan)
+    executor, skipper = Executor(bench.cases, Skipper(bench.lab._env), on_done=said.append), Skipper(bench.lab._env)
+    night = next(end for one in plan if (end := begin + (one.arrival.at - begin) // DAY * DAY + DAY) <= one.ends)
+    early = await executor.execute(plan, until=night)
+    still_open = [one for one in early if one.view.is_open]
+    clocks = [await skipper.now(bench.handle(one.view.case)) for one in still_open]
+    done = await executor.execute(plan)
 
     assert len(plan) > 5
-    assert len(done) == len(said) == len(plan)
+    assert [one.planned for one in early] == [one for one in plan if one.arrival.at < night]
+    assert [one.view.is_open for one in early] == [one.planned.ends >= night for one in early]
+    assert 0 < len(still_open) < len(early) < len(plan)
+    assert all(timedelta(0) <= clock - moment(night) < timedelta(seconds=20) for clock in clocks)
+    assert len(said) == len(early) + len(plan)
     assert [one.planned for one in done] == plan
     assert len({(turn.who, moment(turn.claimed).date()) for one in plan for turn in one.turns}) > 3
     for one in done:

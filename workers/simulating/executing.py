@@ -1,7 +1,7 @@
 """Executes a plan: real cases on a real engine, each fast-forwarded on its own clock to what people do to it.
 
-A case's clock moves by itself, too, by as long as its machine steps really take. So a task is waited for in real
-time, and only then is the clock moved to the moment at which the plan has somebody take it up.
+A case's clock moves by itself, too, by as long as its machine steps really take. So each further task is waited for in
+real time, and only then is the clock moved to the moment at which the plan has somebody take it up.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ AT_ONCE = 24
 """Cases that are executed at a time; two processors have enough to do with them."""
 PATIENCE = 60.0
 """Seconds of real time in which a case must get to its next task, or to its close."""
+QUIET = timedelta(minutes=1)
+"""From a case's arrival until nothing more happens in it by itself."""
 _POLLS = (0.01, 0.02, 0.04, 0.08)
 """Seconds between looks at a case; the last one counts from then on."""
 
@@ -116,11 +118,13 @@ class Executor:
         arrival = planned.arrival
         case = f"{arrival.unit}:{arrival.key}"
         handle: WorkflowHandle[Any, Any] = self._cases.client.get_workflow_handle(case)
+        wanted = list(acts(planned.turns))
         if case not in self._reached:
             await self._start(planned)
-            await self._skipper.to(handle, moment(arrival.at))
+            # Past its first machine steps: a jump that ended among them would go on to the next timer (seen).
+            first = wanted[0].at if wanted else arrival.at + _us(QUIET)
+            await self._skipper.to(handle, moment(first if until is None else min(first, until)))
             self._reached[case] = 0
-        wanted = list(acts(planned.turns))
         while self._reached[case] < len(wanted):
             act = wanted[self._reached[case]]
             if until is not None and act.at >= until:
@@ -190,6 +194,10 @@ def acts(turns: Sequence[Turn]) -> Iterator[Act]:
     begun = (Act(turn.claimed, 1, "start", turn) for turn in turns)
     done = (Act(turn.completed, 0, "complete", turn) for turn in turns)
     yield from sorted((*begun, *done), key=lambda act: act[:2])
+
+
+def _us(span: timedelta) -> int:
+    return span // timedelta(microseconds=1)
 
 
 def next_monday(after: datetime) -> int:
