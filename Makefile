@@ -92,6 +92,10 @@ system-tools: setup  ## Install what the tests need beside Python packages (apt,
 demo: setup  ## Drive two real units through every way of closing, on skipped time
 	@$(BIN)/workunits demo $(ARGS)
 
+.PHONY: learn-demo
+learn-demo: setup  ## A simulated quarter, really executed: a slow step is found, changed, tried, judged (under three minutes)
+	@$(BIN)/python -m demos.learn $(ARGS)
+
 .PHONY: run
 run: setup  ## Start everything on the embedded engine and stay up until Ctrl-C
 	@$(BIN)/workunits up --seed $(ARGS)

@@ -101,11 +101,11 @@ app.add_typer(learn.app, name="learn")
 app.add_typer(calendars.app, name="calendars")
 
 
-def main() -> NoReturn:
-    """Run the command line and exit."""
+def main(line: typer.Typer = app) -> NoReturn:
+    """Run the command line, or another one that ends like it, and exit."""
     as_json = "--json" in sys.argv[1:]
     try:
-        said = app(standalone_mode=False)
+        said = line(standalone_mode=False)
         code = said if isinstance(said, int) else int(Exit.OK)
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(Exit.OK)

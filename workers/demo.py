@@ -20,11 +20,11 @@ from workers.catalog import OWN
 from workers.child import Child, environment_for, unless
 from workers.connect import connect
 from workers.demo_cases import SCRIPTS, Script
-from workers.embedded import Engine, Plan
+from workers.embedded import Engine
 from workers.engine_faults import EngineError
-from workers.engine_lock import EngineRunsError
 from workers.playing import PATIENCE, Stage
 from workers.settings import PREFIX, Settings
+from workers.simulating.house import fresh_engine
 from workunits.cases import CaseView
 from workunits.client import Cases
 from workunits.registry import Catalog
@@ -32,8 +32,6 @@ from workunits.testing import Skipper
 
 AT_ONCE = 8
 """Cases that run at a time; more would not be done sooner by two processors."""
-_FOLDERS = 9
-"""Demos that can run at a time, each in a folder of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +108,7 @@ async def play(settings: Settings, audience: Audience) -> Outcome:
         WorkerRefusedError: the worker does not start, or ended.
     """
     async with AsyncExitStack() as stack:
-        engine = await _start_engine(settings.state)
+        engine = await fresh_engine(settings.state, "demo")
         stack.push_async_callback(engine.stop)
         audience.engine_runs(engine)
         folder = engine.plan.folder
@@ -133,22 +131,6 @@ async def _perform(own: Settings, engine: Engine, worker: Child, audience: Audie
     stage = Stage(cases, Skipper(skipper), SCRIPTS, queue=own.queue)
     rows, faults = await _play_all(stage, audience)
     return Outcome(rows, faults, time.monotonic() - began, engine.plan.folder)
-
-
-async def _start_engine(state: Path) -> Engine:
-    """Start an engine in a folder that no other demo uses; what an earlier one left there is removed."""
-    number = 1
-    while True:
-        folder = state / (f"demo-{number}" if number > 1 else "demo")
-        engine = Engine(Plan(folder, usual_ports=False, ui=False, skip_time=True, fresh=True))
-        try:
-            await engine.start()
-        except EngineRunsError:
-            if number == _FOLDERS:
-                raise
-            number += 1
-        else:
-            return engine
 
 
 def _own(settings: Settings, folder: Path) -> Settings:

@@ -47,7 +47,7 @@ def cycle_times(closed: Closed, budget: Budget) -> str:
     # Working time is no place on an axis of elapsed time.
     promised = budget.span / timedelta(hours=1) if isinstance(budget, Elapsed) else None
     end = max(float(np.quantile(times, 0.95)), promised or 0.0) * 1.1 or 1.0
-    figure, axes = _axes(height=2.8)
+    figure, axes = blank(height=2.8)
     edges = np.linspace(0, end, _BINS + 1)
     counts, _ = np.histogram(np.minimum(times, end), edges)
     colours = [_LATE if promised is not None and left >= promised else _FILL for left in edges[:-1]]
@@ -57,13 +57,13 @@ def cycle_times(closed: Closed, budget: Budget) -> str:
         axes.annotate(f" promised: {budget}", (promised, axes.get_ylim()[1]), va="top", fontsize=9)
     axes.set_xlabel("cycle time in hours; the last bar holds all that took longer")
     axes.set_ylabel("cases")
-    return _svg(figure)
+    return svg(figure)
 
 
 def where_time_goes(parts: Mapping[str, float]) -> str:
     """The mean time of a case, part by part."""
     shown = {part: span / _HOUR for part, span in parts.items() if span > 0}
-    figure, axes = _axes(height=0.5 + 0.32 * max(1, len(shown)))
+    figure, axes = blank(height=0.5 + 0.32 * max(1, len(shown)))
     names = [part.replace("_", " ") for part in shown]
     axes.barh(names, list(shown.values()), color=[_PARTS[part] for part in shown])
     axes.invert_yaxis()
@@ -72,7 +72,7 @@ def where_time_goes(parts: Mapping[str, float]) -> str:
         axes.annotate(f" {hours:.1f} h, {hours / total:.0%}", (hours, place), va="center", fontsize=9)
     axes.set_xlim(0, max(shown.values(), default=1.0) * 1.25)
     axes.set_xlabel("mean hours of a case")
-    return _svg(figure)
+    return svg(figure)
 
 
 def trend(closed: Closed) -> str:
@@ -81,7 +81,7 @@ def trend(closed: Closed) -> str:
     for at, took in zip(closed["closed_at"].tolist(), closed["cycle_us"].tolist(), strict=True):
         monday = (at - timedelta(days=at.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
         weeks.setdefault(monday, []).append(took / _HOUR)
-    figure, axes = _axes(height=2.6)
+    figure, axes = blank(height=2.6)
     at_weeks: Sequence[Any] = sorted(weeks)
     axes.plot(at_weeks, [np.median(weeks[w]) for w in at_weeks], color=_FILL, marker="o", markersize=4, label="median")
     p85 = [np.quantile(weeks[w], 0.85) for w in at_weeks]
@@ -91,16 +91,17 @@ def trend(closed: Closed) -> str:
     axes.set_xlabel("week of the close (Monday, UTC)")
     axes.legend(frameon=False, fontsize=9)
     figure.autofmt_xdate(rotation=0, ha="center")
-    return _svg(figure)
+    return svg(figure)
 
 
-def _axes(height: float) -> tuple[Figure, Any]:
+def blank(height: float) -> tuple[Figure, Any]:
+    """A figure of a page's width, of so many inches' height, and its axes."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(8.4, height), layout="constrained")
         return figure, figure.subplots()
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
     """The SVG element alone: no XML head, no date, so that the same figures give the same page."""
     written = io.StringIO()
     with mpl.rc_context(_STYLE | {"svg.fonttype": "none"}):

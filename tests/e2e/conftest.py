@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-COMMAND = (sys.executable, "-P", "-m", "workers.cli")
+COMMAND = (sys.executable, "-P", "-m")
 PATIENCE = 60.0
 
 
@@ -69,6 +69,8 @@ class Place:
 
     folder: Path
     runs: list[Run] = field(default_factory=list)
+    module: str = "workers.cli"
+    """Whose command line it is."""
 
     def start(self, *args: str, **env: str) -> Run:
         """Start a command."""
@@ -76,7 +78,7 @@ class Place:
         out, err = (self.folder / f"{len(self.runs)}.{name}" for name in ("out", "err"))
         with out.open("wb") as stdout, err.open("wb") as stderr:
             process = subprocess.Popen(
-                [*COMMAND, *args],
+                [*COMMAND, self.module, *args],
                 cwd=self.folder,
                 env=kept | {"HOME": "/nonexistent"} | env,
                 stdin=subprocess.DEVNULL,

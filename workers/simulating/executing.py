@@ -1,0 +1,206 @@
+"""Executes a plan: real cases on a real engine, each fast-forwarded on its own clock to what people do to it.
+
+A case's clock moves by itself, too, by as long as its machine steps really take. So each further task is waited for in
+real time, and only then is the clock moved to the moment at which the plan has somebody take it up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, NamedTuple
+
+from temporalio.client import WorkflowHandle
+
+from workers.simulating.plan import Planned, Turn, moment, since_1970
+from workunits.cases import CaseView
+from workunits.client import Cases
+from workunits.core.errors import WorkUnitsError
+from workunits.core.lifecycle import Task
+from workunits.testing import Skipper
+
+AT_ONCE = 24
+"""Cases that are executed at a time; two processors have enough to do with them."""
+PATIENCE = 60.0
+"""Seconds of real time in which a case must get to its next task, or to its close."""
+QUIET = timedelta(minutes=1)
+"""From a case's arrival until nothing more happens in it by itself."""
+_POLLS = (0.01, 0.02, 0.04, 0.08)
+"""Seconds between looks at a case; the last one counts from then on."""
+
+
+class OtherwiseError(WorkUnitsError):
+    """A case went otherwise than planned; says which and how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """A case, and how it stands when its plan has been carried out, or as much of it as was asked for."""
+
+    planned: Planned
+    view: CaseView
+
+    @property
+    def late_start(self) -> timedelta:
+        """By how much the case's own clock was off at its start: what the engine took to note the request."""
+        return abs(self.view.started - moment(self.planned.arrival.at))
+
+
+class Act(NamedTuple):
+    """Something that a person does."""
+
+    at: int
+    order: int
+    """A case's acts of the same moment: what completes something comes before what begins something."""
+    action: Literal["start", "complete"]
+    turn: Turn
+
+
+class Executor:
+    """Carries plans out."""
+
+    def __init__(
+        self,
+        cases: Cases,
+        skipper: Skipper,
+        *,
+        at_once: int = AT_ONCE,
+        on_done: Callable[[Executed], None] | None = None,
+    ) -> None:
+        """Use a way to the cases and one to their clocks.
+
+        Args:
+            cases: The way that people take, too.
+            skipper: Moves the clock of one case.
+            at_once: Cases at a time.
+            on_done: Told of each case whose plan has been carried out.
+        """
+        self._cases = cases
+        self._skipper = skipper
+        self._at_once = at_once
+        self._on_done = on_done
+        self._reached: dict[str, int] = {}
+        """How many of its acts each case has seen that was started."""
+
+    async def execute(self, planned: Iterable[Planned], until: int | None = None) -> list[Executed]:
+        """Execute cases from where they stand to their close, or up to a moment.
+
+        Args:
+            planned: The cases; those that come in later than the moment are left out.
+            until: Microseconds since 1970, when nobody works: whoever looks then sees open cases as they are.
+
+        Returns:
+            The cases that have come in, in the order given.
+
+        Raises:
+            OtherwiseError: a case asks for something that its plan does not know, or the reverse.
+        """
+        room = asyncio.Semaphore(self._at_once)
+
+        async def one(case: Planned) -> Executed:
+            async with room:
+                done = await self._play(case, until)
+            if self._on_done:
+                self._on_done(done)
+            return done
+
+        tasks = [asyncio.create_task(one(case)) for case in planned if until is None or case.arrival.at < until]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _play(self, planned: Planned, until: int | None) -> Executed:
+        arrival = planned.arrival
+        case = f"{arrival.unit}:{arrival.key}"
+        handle: WorkflowHandle[Any, Any] = self._cases.client.get_workflow_handle(case)
+        wanted = list(acts(planned.turns))
+        if case not in self._reached:
+            await self._start(planned)
+            # Past its first machine steps: a jump that ended among them would go on to the next timer (seen).
+            first = wanted[0].at if wanted else arrival.at + _us(QUIET)
+            await self._skipper.to(handle, moment(first if until is None else min(first, until)))
+            self._reached[case] = 0
+        while self._reached[case] < len(wanted):
+            act = wanted[self._reached[case]]
+            if until is not None and act.at >= until:
+                return Executed(planned, await self._stays(case, handle, act.turn, until))
+            task = await self._task(case, act.turn)
+            await self._skipper.to(handle, moment(act.at))
+            await self._act(task, act)
+            self._reached[case] += 1
+        return Executed(planned, await self._closed(case))
+
+    async def _start(self, planned: Planned) -> None:
+        arrival = planned.arrival
+        ahead = moment(arrival.at) - datetime.now(UTC)
+        if ahead < timedelta(0):
+            raise OtherwiseError(f"{arrival.unit}:{arrival.key} should have come in by now; begin the plan later")
+        data = arrival.case.model_dump_json().encode()
+        await self._cases.start(arrival.unit, data, key=arrival.key, delay=ahead)
+
+    async def _stays(self, case: str, handle: WorkflowHandle[Any, Any], turn: Turn, until: int) -> CaseView:
+        """Leave a case open with its clock at a moment, so that what falls due by then has fallen due."""
+        await self._task(case, turn)
+        await self._skipper.to(handle, moment(until))
+        return await self._cases.show(case)
+
+    async def _act(self, task: Task, act: Act) -> None:
+        body = act.turn.gives.model_dump(mode="json") if act.action == "complete" else None
+        await self._cases.act(
+            task.id,
+            act.action,
+            actor=act.turn.who,
+            roles=[act.turn.role],
+            body=body,
+            revision=task.revision,
+            sent_at=moment(act.at),
+        )
+
+    async def _task(self, case: str, turn: Turn) -> Task:
+        """The open task of a turn, once it is open."""
+        async for view in self._looks(case):
+            found = next((task for task in view.tasks if task.step == turn.step), None)
+            if found:
+                return found
+            if not view.is_open:
+                raise OtherwiseError(f"{case} closed as {view.state}, and its plan still has the step {turn.step!r}")
+        raise OtherwiseError(f"{case} did not ask for the step {turn.step!r} within {PATIENCE:g} s")
+
+    async def _closed(self, case: str) -> CaseView:
+        async for view in self._looks(case):
+            if not view.is_open:
+                return view
+            if view.tasks:
+                raise OtherwiseError(f"{case} asks for the step {view.tasks[0].step!r}, which its plan does not have")
+        raise OtherwiseError(f"{case} did not close within {PATIENCE:g} s")
+
+    async def _looks(self, case: str) -> AsyncIterator[CaseView]:
+        """Look at a case again and again, for as long as patience lasts."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PATIENCE
+        pauses = iter(_POLLS)
+        while loop.time() < until:
+            yield await self._cases.show(case)
+            await asyncio.sleep(next(pauses, _POLLS[-1]))
+
+
+def acts(turns: Sequence[Turn]) -> Iterator[Act]:
+    """What people do to a case, in the order of its moments."""
+    begun = (Act(turn.claimed, 1, "start", turn) for turn in turns)
+    done = (Act(turn.completed, 0, "complete", turn) for turn in turns)
+    yield from sorted((*begun, *done), key=lambda act: act[:2])
+
+
+def _us(span: timedelta) -> int:
+    return span // timedelta(microseconds=1)
+
+
+def next_monday(after: datetime) -> int:
+    """The first midnight of a Monday, UTC, at least an hour away: where a plan may begin."""
+    there = (after + timedelta(hours=1)).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return since_1970(there + timedelta(days=7 - there.weekday()))
