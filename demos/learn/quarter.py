@@ -17,6 +17,8 @@ from workunits.core.working import DAY
 WEEK = 7 * DAY
 _BEYOND = 10 * WEEK
 """For which people's calendars go on: what came in last is finished, too."""
+_FEWEST, _SURE = 60, 0.8
+_OFFICE_WEEK = timedelta(hours=40)
 Arm = Callable[[str, int], str]
 """The version of a case, by its business key and the moment at which it comes in."""
 
@@ -32,11 +34,9 @@ class Weeks:
     before: int = 4
     """With version 1 alone: from these cases comes the advice, and the first baseline."""
     trial: int = 6
-    """With both versions."""
+    """With both versions, at most."""
     after: int = 3
     """With the version that was decided for."""
-    looks: int = 3
-    """At the trial, at equal distances; the last one is its end."""
 
     @property
     def all(self) -> int:
@@ -55,13 +55,13 @@ class Quarter:
     """The mean working time from one case to the next."""
     weeks: Weeks = field(default_factory=Weeks)
     decision: int = field(default=0, init=False)
-    """When the trial ends: with the last look, or with an earlier one that has said enough."""
+    """When the trial ends: with its last week, or with an earlier one that has said enough."""
     plan: Sequence[Planned] = field(default=(), init=False)
     people: Sequence[Person] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         """Put people at their desks."""
-        self.decision = self.looks[-1]
+        self.decision = self.mondays[-1]
         self.people = world.people(self.begin, self.end + _BEYOND)
 
     @property
@@ -75,11 +75,15 @@ class Quarter:
         return self.week(self.weeks.before)
 
     @property
-    def looks(self) -> Sequence[int]:
-        """When the trial is looked at; the last one is its end."""
-        length = self.weeks.trial // self.weeks.looks
-        early = [self.weeks.before + n * length for n in range(1, self.weeks.looks)]
-        return [self.week(number) for number in (*early, self.weeks.before + self.weeks.trial)]
+    def planned(self) -> int:
+        """Ended cases of both versions at the last look; fixed before the trial, so that its weeks will have them."""
+        return max(_FEWEST, int(_SURE * self.weeks.trial * _OFFICE_WEEK / self.every))
+
+    @property
+    def mondays(self) -> Sequence[int]:
+        """When the comparison is asked for: after each week of the trial."""
+        first = self.weeks.before + 1
+        return [self.week(number) for number in range(first, first + self.weeks.trial)]
 
     def week(self, number: int) -> int:
         """The midnight at which a week begins, counted from 0."""

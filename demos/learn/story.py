@@ -9,30 +9,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
-
-from pydantic_core import to_jsonable_python
 
 from demos.invoices import world
 from demos.learn import charts
 from demos.learn.quarter import Arm, Quarter
-from demos.learn.trial import Look, Trial
 from observability.learning.advising import Advice, Suggestion, advise
 from observability.learning.baseline import Baseline
-from observability.learning.changes import Choice, Proposal, Verdict, decide, entries_of, gathered, propose
+from observability.learning.changes import Choice, Proposal, decide, entries_of, gathered, propose
+from observability.learning.comparing import Comparison, Plan, as_json
 from observability.learning.drift import charts as drift_charts
 from observability.learning.selection import Asked
 from observability.learning.standing import standing_of
+from observability.learning.verdicts import ROLLOUT, judge, verdict_of
 from observability.learning.version_baseline import Signature, freeze_version
-from workers import advise_page, baseline_page, learn_page
+from observability.ledger.auditing import note_audit
+from workers import advise_page, baseline_page, compare_page, learn_page
 from workers.simulating.arms import share
 from workers.simulating.executing import Executed, Executor
 from workers.simulating.house import Build, House
 from workers.simulating.plan import moment
 from workers.words import micro
 from workunits.core.errors import WorkUnitsError
-from workunits.core.spec import Elapsed
 from workunits.core.working import DAY
 
 UNIT = world.UNIT
@@ -40,7 +39,7 @@ BUILDS = (Build("invoices-1", "demos.invoices.package_1"), Build("invoices-2", "
 OWNER, ROLE = "fay.finance", "head of finance"
 MEASURE = "cycle_time"
 HALF = 0.5
-_HOUR = 3_600_000_000
+_HOUR, _SECOND = 3_600_000_000, 1_000_000
 _TOLD_EVERY = 25
 Say = Callable[[str], None]
 
@@ -108,12 +107,12 @@ class Teller:
         """
         await self._before()
         await self._propose(await self._advise())
-        look = await self._try()
-        await self._decide(look)
+        found = await self._try()
+        await self._decide(found)
         await self._live(None)
-        if look.outcome == "better":
+        if found.outcome == "better":
             await self._raise_baseline()
-        await self._sum_up(look)
+        await self._sum_up(found)
         return self.story
 
     async def _before(self) -> None:
@@ -163,42 +162,54 @@ class Teller:
         )
         self.story.document["proposal"] = entry
 
-    async def _try(self) -> Look:
-        """Both versions side by side, until a look has said enough, or the last one is over."""
+    async def _try(self) -> Comparison:
+        """Both versions side by side, until a look has said enough, or the last week is over."""
         quarter = self._quarter
-        self._say(f"both versions, half of the new cases each, by the hash of their key; {quarter.weeks.looks} looks")
+        self._say("both versions, half of the new cases each, by the hash of their key")
+        await asyncio.to_thread(self._note_split)
         self._split(lambda key, at: "1" if at < quarter.trial else _half(key))
-        looks = [moment(at) for at in quarter.looks]
-        within = self._unit.outcome.target.within
-        horizon = within.span if isinstance(within, Elapsed) else timedelta(days=5)
-        trial = Trial(UNIT, moment(quarter.trial), looks, horizon)
-        said: list[Look] = []
-        for at in quarter.looks:
-            await self._live(at)
-            said.append(await asyncio.to_thread(trial.look, self._house.ledger, moment(at)))
-            self._say(f"look {said[-1].number}: {said[-1].outcome}")
-            if said[-1].outcome != "undecided":
+        found = await self._look(quarter.mondays[0])
+        for monday in quarter.mondays[1:]:
+            if not found.due:  # no look is left, or one has said enough
                 break
+            found = await self._look(monday)
         quarter.decision = self._now
-        self.story.document["looks"] = said
+        self.story.document["comparison"] = as_json(found)
         self._tell(
             "The trial",
             "Half of the new cases go to each version, by the hash of their business key, and stay there: two builds "
-            f"of the worker run side by side. The trial is looked at {len(looks)} times at most, at moments fixed "
-            f"before. Cycle times count up to {horizon.days} days; open cases count for as long as they are open.",
-            "",
-            "\n\n".join("\n".join(look.lines()) for look in said),
+            "of the worker run side by side. The comparison is asked for each week; it decides at four looks at most, "
+            f"fixed before the trial, the last one after {quarter.planned} ended cases. Open cases count as censored.",
+            f"workunits compare {UNIT} 1 2 --planned {quarter.planned}",
+            compare_page.page(found),
             charts.still_open(charts.dots(self._house.ledger, UNIT, moment(quarter.trial), moment(self._now))),
         )
-        return said[-1]
+        return found
 
-    async def _decide(self, look: Look) -> None:
+    async def _look(self, monday: int) -> Comparison:
+        await self._live(monday)
+        found = await asyncio.to_thread(self._compare)
+        self._say(f"compared: {found.outcome.replace('_', ' ')}")
+        return found
+
+    def _note_split(self) -> None:
+        """Write down that new cases are split by chance: else a comparison counts as one of before and after."""
+        with self._house.ledger.write() as connection:
+            told: dict[str, Any] = {"unit": UNIT, "from": "1", "to": "2", "percent": round(100 * HALF)}
+            note_audit(connection, OWNER, ROLLOUT, moment(self._now), case=None, **told)
+
+    def _compare(self) -> Comparison:
+        with self._house.ledger.read() as connection:
+            return judge(
+                connection, self._unit, ("1", "2"), moment(self._now), plan=Plan(MEASURE, planned=self._quarter.planned)
+            )
+
+    async def _decide(self, found: Comparison) -> None:
         """What the verdict allows is done: all new cases go to the better version, or back to the old one."""
-        better = look.outcome == "better"
-        verdict = Verdict(look.outcome, "1", "2", MEASURE, to_jsonable_python(look))
-        reason = f"The trial's verdict is {look.outcome}: {look.difference_hours:+.1f} h of cycle time."
+        better = found.outcome == "better"
+        reason = f"The verdict is {found.outcome.replace('_', ' ')}: cycle time {_means(found)}."
         choice = Choice("adopt" if better else "drop", reason, OWNER, moment(self._now))
-        entry = await asyncio.to_thread(decide, self._house.ledger, UNIT, self._change, verdict, choice)
+        entry = await asyncio.to_thread(decide, self._house.ledger, UNIT, self._change, verdict_of(found), choice)
         self._tell(
             "The decision",
             "All new cases go to version 2 from now on; those of version 1 end on the build that they began on."
@@ -221,7 +232,7 @@ class Teller:
             baseline_page.page(baseline),
         )
 
-    async def _sum_up(self, look: Look) -> None:
+    async def _sum_up(self, found: Comparison) -> None:
         """The unit's learning ledger as it now stands, and the sentence that the page begins with."""
         ledger, now = self._house.ledger, moment(self._now)
         with ledger.read() as connection:
@@ -234,11 +245,9 @@ class Teller:
             f"workunits learn history {UNIT}",
             learn_page.page(stands, entries, gathered(entries), drift),
         )
-        done = {"better": "it was adopted, and the baseline raised"}.get(look.outcome, "it was dropped")
-        self.story.summary = (
-            f"Version 2 takes {look.after.mean_hours:.1f} h on average where version 1 takes "
-            f"{look.before.mean_hours:.1f} h: the verdict is {look.outcome}, {done}."
-        )
+        done = {"better": "it was adopted, and the baseline raised"}.get(found.outcome, "it was dropped")
+        outcome = found.outcome.replace("_", " ")
+        self.story.summary = f"Mean cycle time {_means(found)}: the verdict on version 2 is {outcome}, {done}."
 
     def _split(self, arm: Arm) -> None:
         """Change which version cases have from now on: in the plan, and where they are started."""
@@ -287,3 +296,9 @@ def _half(key: str) -> str:
 def _saving(found: Suggestion) -> str:
     """What is to be expected, in words."""
     return micro(round(found.effect.mean)) if found.effect else "a part of the wait"
+
+
+def _means(found: Comparison) -> str:
+    """The two versions' figures, in words."""
+    told = ["not known" if value is None else micro(round(value * _SECOND)) for value in found.primary.values]
+    return f"{told[0]} with version 1, {told[1]} with version 2"
