@@ -108,7 +108,7 @@ class Cases:
             memory: Who remembers cases beyond the engine's retention.
             deployment: The Worker Deployment whose rollouts new cases follow.
         """
-        self._rollouts = Rollouts(client, deployment)
+        self.rollouts = Rollouts(client, deployment)
         self.client = client
         self.catalog = catalog
         self._queue = queue
@@ -159,7 +159,7 @@ class Cases:
             _tracer.start_as_current_span("workunit.start", attributes=about),
         ):
             try:
-                handle = await self._rollouts.start(
+                handle = await self.rollouts.start(
                     unit,
                     key,
                     case,

@@ -6,12 +6,14 @@ one, also while the ledger is down. It ends by itself when another build becomes
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -32,6 +34,7 @@ FRESH = 5.0
 """Seconds for which a starter goes by what it last saw."""
 _SPLITS, _UNITS = "workunits.rollouts", "workunits.units"
 _STEPS = 1_000_000
+_PATIENCE = timedelta(seconds=5)
 _GONE = (RPCStatusCode.NOT_FOUND, RPCStatusCode.UNIMPLEMENTED)
 
 log = logging.getLogger("workunits.rollout")
@@ -65,6 +68,7 @@ class Rollouts:
         self._deployment = deployment
         self._seen: Mapping[str, Rollout] = {}
         self._asked: float | None = None
+        self._asking = asyncio.Lock()
 
     async def start(self, unit: str, key: str, case: BaseModel, **more: Any) -> WorkflowHandle[Any, Any]:
         """Start a case's workflow, on the build that a rollout gives to its key.
@@ -91,14 +95,19 @@ class Rollouts:
                 log.warning("build %s of %s takes no cases: %s", build, unit, error.message[:200])
         return await self._client.start_workflow(unit, case, **more)
 
+    def look_again(self) -> None:
+        """Ask the engine at the next start: somebody here has just changed a split."""
+        self._asked = None
+
     async def build_for(self, unit: str, key: str) -> str | None:
         """The build on which a case starts; None: whichever is current."""
-        if self._asked is None or time.monotonic() - self._asked > FRESH:
-            self._asked = time.monotonic()
-            try:
-                self._seen = await read(self._client, self._deployment)
-            except RPCError as error:  # a case does not wait for what it can do without
-                log.warning("the rollouts cannot be read, cases start by what was known: %s", error.message[:200])
+        async with self._asking:  # whoever starts meanwhile goes by the answer, too
+            if self._asked is None or time.monotonic() - self._asked > FRESH:
+                try:
+                    self._seen = await read(self._client, self._deployment)
+                except RPCError as error:  # a case does not wait for what it can do without
+                    log.warning("the rollouts cannot be read, cases start by what was known: %s", error.message[:200])
+                self._asked = time.monotonic()
         split = self._seen.get(unit)
         return split.build if split and split.takes(key) else None
 
@@ -111,7 +120,7 @@ async def current_build(client: Client, deployment: str) -> str | None:
     """
     request = DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=deployment)
     try:
-        said = await client.workflow_service.describe_worker_deployment(request)
+        said = await client.workflow_service.describe_worker_deployment(request, timeout=_PATIENCE)
     except RPCError as error:
         if error.status in _GONE:
             return None
@@ -166,7 +175,7 @@ async def _metadata(client: Client, deployment: str, build: str) -> dict[str, ob
         namespace=client.namespace, deployment_version=Version(deployment_name=deployment, build_id=build)
     )
     try:
-        said = await client.workflow_service.describe_worker_deployment_version(request)
+        said = await client.workflow_service.describe_worker_deployment_version(request, timeout=_PATIENCE)
     except RPCError as error:
         if error.status in _GONE:
             return {}

@@ -14,7 +14,7 @@ from typing import Any
 
 from demos.invoices import world
 from demos.learn import charts
-from demos.learn.quarter import Arm, Quarter
+from demos.learn.quarter import Quarter
 from observability.learning.advising import Advice, Suggestion, advise
 from observability.learning.baseline import Baseline
 from observability.learning.changes import Choice, Proposal, decide, entries_of, gathered, propose
@@ -22,23 +22,23 @@ from observability.learning.comparing import Comparison, Plan, as_json
 from observability.learning.drift import charts as drift_charts
 from observability.learning.selection import Asked
 from observability.learning.standing import standing_of
-from observability.learning.verdicts import ROLLOUT, judge, verdict_of
+from observability.learning.verdicts import judge, verdict_of
 from observability.learning.version_baseline import Signature, freeze_version
-from observability.ledger.auditing import note_audit
 from workers import advise_page, baseline_page, compare_page, learn_page
-from workers.simulating.arms import share
+from workers.rollout import Place, roll_out, stop
 from workers.simulating.executing import Executed, Executor
 from workers.simulating.house import Build, House
 from workers.simulating.plan import moment
 from workers.words import micro
 from workunits.core.errors import WorkUnitsError
 from workunits.core.working import DAY
+from workunits.rollout import Rollout, read
 
 UNIT = world.UNIT
 BUILDS = (Build("invoices-1", "demos.invoices.package_1"), Build("invoices-2", "demos.invoices.package_2"))
 OWNER, ROLE = "fay.finance", "head of finance"
 MEASURE = "cycle_time"
-HALF = 0.5
+HALF = 50.0
 _HOUR, _SECOND = 3_600_000_000, 1_000_000
 _TOLD_EVERY = 25
 Say = Callable[[str], None]
@@ -166,8 +166,9 @@ class Teller:
         """Both versions side by side, until a look has said enough, or the last week is over."""
         quarter = self._quarter
         self._say("both versions, half of the new cases each, by the hash of their key")
-        await asyncio.to_thread(self._note_split)
-        self._split(lambda key, at: "1" if at < quarter.trial else _half(key))
+        split = await roll_out(self._place, UNIT, "2", HALF, OWNER)
+        self._house.cases.rollouts.look_again()
+        quarter.replan(lambda key, at: "1" if at < quarter.trial else _arm(split, key), self._now)
         found = await self._look(quarter.mondays[0])
         for monday in quarter.mondays[1:]:
             if not found.due:  # no look is left, or one has said enough
@@ -192,12 +193,6 @@ class Teller:
         self._say(f"compared: {found.outcome.replace('_', ' ')}")
         return found
 
-    def _note_split(self) -> None:
-        """Write down that new cases are split by chance: else a comparison counts as one of before and after."""
-        with self._house.ledger.write() as connection:
-            told: dict[str, Any] = {"unit": UNIT, "from": "1", "to": "2", "percent": round(100 * HALF)}
-            note_audit(connection, OWNER, ROLLOUT, moment(self._now), case=None, **told)
-
     def _compare(self) -> Comparison:
         with self._house.ledger.read() as connection:
             return judge(
@@ -219,8 +214,16 @@ class Teller:
             learn_page.line(entry),
         )
         self.story.document["decision"] = entry
+        split = (await read(self._house.client, self._house.own.deployment))[UNIT]
+        if better:
+            await self._house.deploy(BUILDS[1])  # the split ends with it
+        else:
+            await stop(self._place, UNIT, OWNER, reason)
+        self._house.cases.rollouts.look_again()
         trial, decision, then = self._quarter.trial, self._quarter.decision, "2" if better else "1"
-        self._split(lambda key, at: "1" if at < trial else _half(key) if at < decision else then)
+        self._quarter.replan(
+            lambda key, at: "1" if at < trial else _arm(split, key) if at < decision else then, self._now
+        )
 
     async def _raise_baseline(self) -> None:
         baseline = await asyncio.to_thread(self._freeze, "2", moment(self._quarter.decision))
@@ -249,11 +252,11 @@ class Teller:
         outcome = found.outcome.replace("_", " ")
         self.story.summary = f"Mean cycle time {_means(found)}: the verdict on version 2 is {outcome}, {done}."
 
-    def _split(self, arm: Arm) -> None:
-        """Change which version cases have from now on: in the plan, and where they are started."""
-        self._quarter.replan(arm, self._now)
-        builds = {one.arrival.key: BUILDS[int(arm(one.arrival.key, one.arrival.at)) - 1] for one in self._quarter.plan}
-        self._house.arms.choose = lambda key: builds[key].name
+    @property
+    def _place(self) -> Place:
+        """Where the version is rolled out."""
+        house = self._house
+        return Place(house.client, house.ledger, house.own.deployment, house.own.queue)
 
     def _freeze(self, version: str, since: datetime | None) -> Baseline:
         now = moment(self._now)
@@ -288,9 +291,9 @@ class Teller:
         self._say(title)
 
 
-def _half(key: str) -> str:
+def _arm(split: Rollout, key: str) -> str:
     """The version of a business key in the trial."""
-    return "2" if share(UNIT, key) < HALF else "1"
+    return split.newer if split.takes(key) else split.older
 
 
 def _saving(found: Suggestion) -> str:

@@ -13,7 +13,6 @@ import pytest
 
 from demos.learn.quarter import PastChangedError, Quarter, Weeks
 from tests.e2e.conftest import Place, Run
-from workers.simulating.arms import share
 from workers.simulating.executing import acts, next_monday
 from workunits.core.working import DAY
 
@@ -118,12 +117,3 @@ def test_a_quarter_is_the_same_whenever_it_begins() -> None:
     shown = [[(t.who, t.claimed - q.begin) for one in q.plan for t in one.turns] for q in (now, later)]
     assert shown[0] == shown[1]
     assert len(shown[0]) > 150
-
-
-def test_half_of_the_keys_are_in_each_arm_and_stay_there() -> None:
-    """A key's place is its own, evenly spread, and another one for another unit."""
-    places = [share("unit", f"I-{n}") for n in range(4000)]
-
-    assert places == [share("unit", f"I-{n}") for n in range(4000)]
-    assert 0.47 < sum(place < 0.5 for place in places) / 4000 < 0.53
-    assert places != [share("other", f"I-{n}") for n in range(4000)]

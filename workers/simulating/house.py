@@ -21,7 +21,6 @@ from workers.embedded import Engine, Plan
 from workers.engine_faults import EngineError
 from workers.engine_lock import EngineRunsError
 from workers.settings import PREFIX, Settings
-from workers.simulating.arms import Arms
 from workunits.client import Cases
 from workunits.testing import Skipper
 
@@ -70,12 +69,11 @@ class House:
             stack.callback(self.ledger.close)
             await asyncio.to_thread(self.ledger.migrate)
             self.catalog = load_catalog([self.builds[0].module])
-            self.arms = Arms(self.own.deployment)
-            client = self.arms.on(await connect(self.own, self.catalog, address=self.engine.address))
+            client = await connect(self.own, self.catalog, address=self.engine.address)
             # Nothing skips by itself: it would run past the person who is about to answer.
             skipping = TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
             self.client, self.skipper = skipping.client, Skipper(skipping)
-            self.cases = Cases(self.client, self.catalog, queue=self.own.queue)
+            self.cases = Cases(self.client, self.catalog, queue=self.own.queue, deployment=self.own.deployment)
             self._follower = Follower(client, self.ledger, self.catalog)
             await self._serve()
             self._stack = stack.pop_all()
@@ -92,7 +90,7 @@ class House:
         return next((error for worker in self.workers if (error := worker.refusal())), None)
 
     async def deploy(self, build: Build) -> None:
-        """Send new cases to a build, unless `arms` chooses another one for them."""
+        """Send new cases to a build, but for those that a rollout gives to another one."""
         await make_current(self.client, self.own.deployment, build.name)
 
     async def follow(self) -> None:
