@@ -10,6 +10,8 @@ import logging
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from threading import Thread
+from wsgiref.simple_server import WSGIServer
 
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
@@ -25,7 +27,7 @@ from temporalio.runtime import PrometheusConfig
 
 from observability.runtime_metrics import OURS
 from observability.tracing import sends, service_name
-from workers.ports import LOOPBACK, free_ports, is_free
+from workers.ports import LOOPBACK
 from workers.settings import Settings, SettingsError
 
 log = logging.getLogger("workunits")
@@ -55,22 +57,19 @@ def core_metrics(port: int) -> PrometheusConfig:
     )
 
 
-def choose_ports(settings: Settings, asked: int | None) -> tuple[int, int]:
-    """The worker's port, and one for the core. The usual one may be another worker's: metrics keep nobody from working.
+def choose_port(settings: Settings, asked: int | None) -> tuple[int, bool]:
+    """The worker's port, and whether it has to be that one: the usual one may be another worker's, and any will do then.
 
     Args:
         settings: Name the usual port.
         asked: By the command line; None for the settings'.
     """
     port = settings.worker_metrics_port if asked is None else asked
-    if asked is None and "worker_metrics_port" not in settings.model_fields_set and not is_free(port):
-        log.warning("port %d has another process; metrics of this worker are on another one", port)
-        port = 0
-    return port, free_ports(1)[0]
+    return port, asked is not None or "worker_metrics_port" in settings.model_fields_set
 
 
 @contextmanager
-def served(host: str, port: int, core_port: int, service: str) -> Iterator[int]:
+def served(host: str, port: int, core_port: int, service: str, *, only_there: bool = True) -> Iterator[int]:
     """Measure this process and answer on a port. Gives the port.
 
     Args:
@@ -78,6 +77,7 @@ def served(host: str, port: int, core_port: int, service: str) -> Iterator[int]:
         port: 0 for a free one.
         core_port: Where the SDK's core serves its metrics.
         service: `service.name`, unless `OTEL_SERVICE_NAME` says otherwise.
+        only_there: Refuse when the port is taken; else another one is used, for metrics keep nobody from working.
 
     Raises:
         SettingsError: it cannot listen there.
@@ -99,7 +99,7 @@ def served(host: str, port: int, core_port: int, service: str) -> Iterator[int]:
     metrics.set_meter_provider(ReplaySafeMeterProvider(provider))
     registry.register(_Core(f"http://{LOOPBACK}:{core_port}/metrics"))
     try:
-        server, thread = start_http_server(port, host, registry)
+        server, thread = _listen(port, host, registry, only_there=only_there)
     except OSError as error:
         why = f"cannot listen on {host}:{port} for metrics: {error.strerror}"
         raise SettingsError(
@@ -114,6 +114,16 @@ def served(host: str, port: int, core_port: int, service: str) -> Iterator[int]:
         thread.join()
         with suppress(Exception):  # what cannot be sent any more must not keep a worker from ending
             provider.shutdown()
+
+
+def _listen(port: int, host: str, registry: CollectorRegistry, *, only_there: bool) -> tuple[WSGIServer, Thread]:
+    try:
+        return start_http_server(port, host, registry)
+    except OSError:
+        if only_there:
+            raise
+        log.warning("port %d has another process; metrics of this worker are on another one", port)
+        return start_http_server(0, host, registry)
 
 
 def _views() -> list[View]:

@@ -30,6 +30,7 @@ from workers.deployment import current_build
 from workers.ledger_checks import refuse_other_schema
 from workers.logs import core_to_log, log
 from workers.performers import load_performers
+from workers.ports import free_ports
 from workers.queues import CASES, Share, router, shares
 from workers.settings import Settings, make_private
 from workunits.calendars.activity import calendar_activity
@@ -77,9 +78,11 @@ async def serve(settings: Settings, catalog: Catalog, job: Job) -> None:
     """
     from workers import metering
 
-    port, core = metering.choose_ports(settings, job.metrics_port)
+    port, only_there = metering.choose_port(settings, job.metrics_port)
+    core = free_ports(1)[0]
     core_to_log(metering.core_metrics(core))
-    with metering.served(settings.metrics_host, port, core, settings.deployment) as served:
+    where = settings.metrics_host, port, core, settings.deployment
+    with metering.served(*where, only_there=only_there) as served:
         await _serve(settings, catalog, job, served)
 
 
