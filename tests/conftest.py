@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
@@ -36,6 +37,12 @@ PACKAGE = Package("tests", ALL, ("tests.lab.contracts",), ("tests.lab.performers
 
 
 T = TypeVar("T")
+
+
+def pytest_configure() -> None:
+    """Hand Ctrl-C down as a terminal does: where files of tests run at a time it is ignored, and so by children."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Bench:

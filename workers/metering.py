@@ -58,7 +58,7 @@ def core_metrics(port: int) -> PrometheusConfig:
 
 
 def choose_port(settings: Settings, asked: int | None) -> tuple[int, bool]:
-    """The worker's port, and whether it has to be that one: the usual one may be another worker's, and any will do then.
+    """The worker's port, and whether it has to be that one: the usual one may be another worker's; any will do then.
 
     Args:
         settings: Name the usual port.

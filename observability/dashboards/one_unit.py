@@ -7,6 +7,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 from observability.dashboards.parts import (
     RANGE,
     RATE,
+    UNIT,
     VERSION,
     ask,
     curves,
@@ -180,6 +181,30 @@ def unit() -> Dashboard:
                 "A raw figure, not a verdict: `workunits compare UNIT A B` gives that.",
                 "percentunit",
                 now(f"{good} / ({closed} > 0)", "{{version}}"),
+            )
+        )
+        .with_panel(
+            rows(
+                "The baseline",
+                "What there is to beat, as it was frozen; compare it with the cycle time above.",
+                "s",
+                now(
+                    f'max by (statistic) (workunit_baseline{{{UNIT},measure="cycle_time"}})',
+                    "cycle time {{statistic}}",
+                ),
+            )
+        )
+        .with_panel(
+            figure(
+                "The owner's turn",
+                "Above 0: a review is overdue, a version not judged, a baseline stale: see `workunits learn history`.",
+                "short",
+                now(
+                    f"max by (unit) (workunit_review_overdue{{{UNIT}}} + workunit_unjudged_versions{{{UNIT}}} "
+                    f"+ workunit_baseline_stale{{{UNIT}}})",
+                    "{{unit}}",
+                ),
+                width=12,
             )
         )
     )

@@ -6,6 +6,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 
 from observability.dashboards.parts import (
     JOB,
+    RATE,
     ask,
     curves,
     figure,
@@ -103,6 +104,49 @@ def runtime() -> Dashboard:
                 "s",
                 ask(f"time() - max(workunit_watchdog_last_pass_timestamp_seconds{{{JOB}}})", "ago"),
                 ask(f"max(workunit_watchdog_pass_duration_seconds{{{JOB}}})", "duration of a pass"),
+            )
+        )
+        .with_row(Row("Workers"))
+        .with_panel(
+            curves(
+                "Cases wait for a worker",
+                "p95 from ready to taken. Above a second for long: start more workers.",
+                "s",
+                ask(
+                    "histogram_quantile(0.95, sum by (le, task_queue) "
+                    f"(rate(temporal_workflow_task_schedule_to_start_latency_seconds_bucket{{{JOB}}}[{RATE}])))",
+                    "{{task_queue}}",
+                ),
+            )
+        )
+        .with_panel(
+            curves(
+                "Attempts at machine steps",
+                "Failed ones that rise: `workunit_runtime_failures_total` has the kind, `workunits doctor` the remedy.",
+                "short",
+                ask(
+                    f"sum by (step, result) (rate(workunit_runtime_attempts_total{{{JOB}}}[{RATE}]))",
+                    "{{step}} {{result}}",
+                ),
+            )
+        )
+        .with_panel(
+            curves(
+                "Free hands",
+                "0 for long: steps wait for a worker with a free hand; start one, or raise WORKUNITS_MAX_ACTIVITIES.",
+                "short",
+                ask(
+                    f"sum by (task_queue, worker_type) (temporal_worker_task_slots_available{{{JOB}}})",
+                    "{{task_queue}} {{worker_type}}",
+                ),
+            )
+        )
+        .with_panel(
+            curves(
+                "Open cases in memory",
+                "At the limit (WORKUNITS_MAX_CACHED_CASES): cases are replayed when somebody acts on them.",
+                "short",
+                ask(f"sum by (instance) (temporal_sticky_cache_size{{{JOB}}})", "{{instance}}"),
             )
         )
     )

@@ -50,7 +50,7 @@ IN_ORDER: Mapping[str, tuple[Table, tuple[str, ...]]] = {
     "corrections": (corrections, ("recorded_at", "at", "correction_id")),
 }
 """What a case consists of, and in which order it is told."""
-LEFT_OUT = ("record", "record_hash")
+LEFT_OUT = ("record", "record_hash", "counted")
 """Columns of a case that no export holds: the record repeats what the rows say."""
 _COLUMNS = [column for column in cases.c if column.name not in LEFT_OUT]
 

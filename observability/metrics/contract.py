@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from observability.runtime_metrics import CORE, RUNTIME
+
 Type = Literal["counter", "gauge", "histogram"]
 
 BUCKETS: tuple[float, ...] = (
@@ -196,7 +198,12 @@ WATCHDOG: tuple[Metric, ...] = (
 )
 """What the watchdog serves on its own port."""
 
-METRICS = (*TOTALS, *GAUGES, *WATCHDOG)
+WORKERS: tuple[Metric, ...] = tuple(
+    Metric(one.name, one.type, one.unit, one.labels, one.meaning) for one in (*RUNTIME, *CORE)
+)
+"""What a worker serves on its own port, of itself and since it began: gone with it."""
+
+METRICS = (*TOTALS, *GAUGES, *WATCHDOG, *WORKERS)
 BY_NAME = {metric.name: metric for metric in METRICS}
 SERIES = {name: metric for metric in METRICS for name in metric.series}
 """Each name that a query may use."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from observability.metrics.contract import BUCKETS, GAUGES, TOTALS, WATCHDOG, Metric
+from observability.metrics.contract import BUCKETS, GAUGES, TOTALS, WATCHDOG, WORKERS, Metric
 
 MARK = "<!-- workunits metrics reference -->"
 """What stands below it in docs/metrics.md is generated."""
@@ -16,6 +16,11 @@ _SECTIONS = (
     ),
     ("How things stand", "Read from the ledger at each scrape; as late as the follower is.", GAUGES),
     ("The watchdog's", "On a port of its own; measured from outside the workers.", WATCHDOG),
+    (
+        "A worker's",
+        "On each worker's port, with the SDK's own names; gone with the worker. See [telemetry.md](telemetry.md).",
+        WORKERS,
+    ),
 )
 
 
@@ -30,7 +35,7 @@ def _lines() -> Iterator[str]:
         yield from _table(metrics)
         yield ""
     bounds = ", ".join(f"{bound:.0f}" for bound in BUCKETS)
-    yield f"Upper bounds of all histograms, in seconds: {bounds}."
+    yield f"Upper bounds of the totals' histograms, in seconds: {bounds}."
 
 
 def _table(metrics: Iterable[Metric]) -> Iterator[str]:

@@ -35,6 +35,7 @@ SPANS = {"rate_interval": "2m", "range": "5m"}
 ANSWERED = ("RR-4", "A-1001")
 """The seeded cases that a person closes while Prometheus looks."""
 WITHOUT = {
+    "workunits-unit: The baseline": "It takes 30 closed cases to freeze one, and the seeded ones are fewer.",
     "workunits-runtime: Incidents": "No seeded step gives up so soon, and a step without an incident has no series.",
 }
 """Queries that rightly return nothing, each with its reason."""
@@ -94,7 +95,8 @@ async def watched(tmp_path_factory) -> AsyncIterator[Prometheus]:
         ours, watchdog = (
             re.findall(r"127\.0\.0\.1:\d+", text)[0] for text in (where["metrics"], run.said.split("metrics at")[1])
         )
-        with prometheus(place.folder, metrics=ours, watchdog=watchdog) as there:
+        worker = re.findall(r"polling .* metrics=http://(127\.0\.0\.1:\d+)", run.said)[0]
+        with prometheus(place.folder, metrics=ours, watchdog=watchdog, workers=worker) as there:
             await until(lambda: closed(there) is not None)
             before = closed(there) or 0
             await answer(where["engine"])
@@ -107,7 +109,7 @@ async def watched(tmp_path_factory) -> AsyncIterator[Prometheus]:
 def closed(there: Prometheus) -> float | None:
     """Cases, by Prometheus."""
     try:
-        found = there.ask("query", query="sum(workunit_closed_total) and on () (count(up == 1) == 2)")["result"]
+        found = there.ask("query", query="sum(workunit_closed_total) and on () (count(up == 1) == 3)")["result"]
     except httpx2.TransportError:
         return None
     return float(found[0]["value"][1]) if found else None

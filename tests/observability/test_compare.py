@@ -166,6 +166,7 @@ def test_the_commands(tmp_path):
     ledger = Ledger(url)
     ledger.migrate()
     fill(ledger, 120)
+    ledger.close()
     shell = Shell(tmp_path, [])
     same = shell.run("compare", "refund_request", "1", "1", "--planned", "200", WORKUNITS_LEDGER=url)
     missing = shell.run("compare", "refund_request", "1", "2", WORKUNITS_LEDGER=url)

@@ -253,8 +253,7 @@ def test_ctrl_c_says_how_far_it_came(desk):
         os.write(process.stdin.fileno(), "".join(json.dumps(c) + "\n" for c in (case, refund())).encode())
         waits(lambda: not desk.run("show", case["request"]).code)
         process.send_signal(signal.SIGINT)
-        process.wait(PATIENCE)  # its input stays open meanwhile: at its end, all would be started
-        out, err = process.communicate()
+        out, err = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
 
