@@ -97,7 +97,9 @@ def _signed(one: Contrast, value: float) -> str:
 
 
 def _p(one: Contrast) -> str:
-    return "-" if one.p_value is None else f"{one.p_value:.3f}"
+    if one.p_value is None:
+        return "-"
+    return "< 0.001" if one.p_value < 0.001 else f"{one.p_value:.3f}"  # noqa: PLR2004 - what three digits can show
 
 
 def _segments(found: Comparison) -> Iterator[str]:

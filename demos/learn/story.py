@@ -210,7 +210,7 @@ class Teller:
             "All new cases go to version 2 from now on; those of version 1 end on the build that they began on."
             if better
             else "All new cases go back to version 1; those of version 2 end on the build that they began on.",
-            f"workunits learn decide {UNIT} {self._change}",
+            f"workunits learn decide {UNIT} {self._change} {choice.decision} --reason ...",
             learn_page.line(entry),
         )
         self.story.document["decision"] = entry
