@@ -83,6 +83,7 @@ PUBLIC = {
         "start_note",
         "view_of",
     ],
+    "workunits.keys": ["business_key"],
     "workunits.client": [
         "Cases",
         "DuplicateCaseError",
@@ -90,7 +91,6 @@ PUBLIC = {
         "QUEUE",
         "Started",
         "UnknownCaseError",
-        "business_key",
         "case_of",
     ],
     "workunits.delivery": ["UndeliveredError", "after_close", "deliver"],

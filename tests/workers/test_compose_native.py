@@ -179,7 +179,7 @@ async def test_the_installation_runs(shell: Shell, engine, postgres, tmp_path):
 
         assert len(await until(lambda: ask("sum(up) == 4") and ask("up"))) == 4
         closed = await until(lambda: ask('workunit_closed_total{unit="refund_request",close="achieved"} > 0'))
-        assert closed[0]["value"][1] == "1"
+        assert float(closed[0]["value"][1]) >= 1  # other files' cases may run on this engine, too
         assert await until(lambda: ask('workunit_runtime_attempts_total{executor="ai",result="done"} > 0'))
         managers = f"http://127.0.0.1:{native.prometheus}/api/v1/alertmanagers"
         assert await until(lambda: httpx2.get(managers).json()["data"]["activeAlertmanagers"])
