@@ -91,6 +91,7 @@ async def watched(tmp_path_factory) -> AsyncIterator[Prometheus]:
         run = place.start("up", "--seed", "--no-ui", "--json")
         run.until("Ctrl-C stops everything")
         run.until("watching, metrics at")
+        run.until(lambda _: run.gave.rstrip().endswith("}"))
         where = json.loads(run.gave)
         ours, watchdog = (
             re.findall(r"127\.0\.0\.1:\d+", text)[0] for text in (where["metrics"], run.said.split("metrics at")[1])

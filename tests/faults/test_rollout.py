@@ -9,6 +9,7 @@ from observability.ledger.store import Ledger
 from tests.faults.package import PACKAGE
 from tests.faults.units import Errand
 from workers import rollout as rolling
+from workers.deployment import pollers
 from workunits import rollout
 from workunits.client import Cases
 from workunits.core.errors import BadInput
@@ -34,8 +35,9 @@ async def place(fleet, tmp_path):
 
 
 async def serves(fleet, build, version):
-    """Whether the worker has said which version it serves."""
-    return (await rollout.units_of(fleet.client, fleet.queue, build)).get(Errand.unit_name) == version
+    """Whether the worker has said which version it serves, and the engine knows that it polls."""
+    said = (await rollout.units_of(fleet.client, fleet.queue, build)).get(Errand.unit_name)
+    return said == version and await pollers(fleet.client, fleet.queue, build, cases=True)
 
 
 async def started(fleet, keys):
