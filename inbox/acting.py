@@ -17,14 +17,16 @@ from inbox.identity import Actor
 from inbox.journal import Entry, Journal
 from inbox.lookup import Found, Lookup
 from inbox.reader import initiator_of
+from inbox.reviewing import review_of
 from inbox.rights import authority, may_read_task, misfit, vouched
 from inbox.security import Problem, not_yours
 from inbox.sheet import Outcome, history_of, task_in
 from workunits.client import case_of
 from workunits.core.errors import BadInput, Refused
 from workunits.core.lifecycle import MOVES, Action, Task
+from workunits.core.reviews import Reviews
 from workunits.core.spec import Step
-from workunits.core.strict_json import BODY_LIMIT, loads
+from workunits.core.strict_json import BODY_LIMIT, loads, seen_from
 from workunits.core.unit import WorkUnit
 from workunits.registry import Catalog
 
@@ -71,6 +73,7 @@ class Acting:
         acting_for: str | None,
         hold: timedelta,
         seen: str | None,
+        review: Any,
         patience: float,
     ) -> Outcome:
         """Write an action down, and send it. See `TaskService.act`."""
@@ -91,6 +94,8 @@ class Acting:
         }
         known: _Known | None = None
         try:
+            if review is not None:
+                envelope["review"] = review_of(review)
             _check(envelope)
             before = await asyncio.to_thread(self._journal.known, envelope)
             if before is not None:
@@ -203,7 +208,7 @@ class Acting:
             action=envelope["action"],
             state="refused",
             code=error.code,
-            detail=str(error).replace("body.", "", 1) if field.startswith("body.") else str(error),
+            detail=seen_from("body", str(error)),
             field=errors[0]["field"] if errors else field.removeprefix("body."),
             errors=errors,
         )
@@ -216,9 +221,7 @@ def as_outcome(entry: Entry) -> Outcome:
     if entry.state == "answered":
         return replace(made, state="applied", answer=answer, revision=answer.get("revision"))
     if entry.state == "refused":
-        field = str(answer.get("field", ""))
-        said = str(answer.get("detail", ""))
-        detail = said.replace("body.", "", 1) if field.startswith("body.") else said
+        detail, field = seen_from("body", str(answer.get("detail", ""))), str(answer.get("field", ""))
         return replace(
             made, state="refused", code=answer.get("code", ""), detail=detail, field=field.removeprefix("body.")
         )
@@ -293,6 +296,8 @@ def _judge_body(envelope: Mapping[str, Any], known: _Known | None) -> None:
     record = known.found.view.record
     if record is None or record.version != known.unit.version:
         return
-    wrong = misfit(known.task, known.step, Action.model_validate({**envelope, "revision": known.task.revision}))
+    action = Action.model_validate({**envelope, "revision": known.task.revision})
+    Reviews(record, {}).judge(known.task, known.step, action)
+    wrong = misfit(known.task, known.step, action)
     if wrong is not None:
         raise wrong

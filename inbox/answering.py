@@ -13,6 +13,7 @@ from inbox.forms import ROOT, Field, Form, flat, placed
 from inbox.shapes import Shape, decision_of, shape_of
 
 DECIDE = "decide:"
+_NONE = object()
 
 
 @dataclass
@@ -26,13 +27,17 @@ class Answer:
     typed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     """What is wrong, by path; that of the whole answer is at the empty path."""
+    proposed: Mapping[str, Any] | None = None
+    """What a model proposes: what the form begins with."""
+    changes: list[str] = field(default_factory=list)
+    """The fields of a proposal that were changed, once the form was read."""
 
     def __post_init__(self) -> None:
         """Read the schema."""
         self.shape = shape_of(self.schema)
         self.decision: Shape | None = decision_of(self.shape)
         self.form = Form(self.shape, self.zone, without=self.decision)
-        self.typed = self.typed or self.form.starting()
+        self.typed = self.typed or self.form.starting(self.proposed)
 
     def begin_with(self, draft: Mapping[str, Any]) -> None:
         """Put in what was kept: as it was typed, or as the JSON of a draft that came by the API."""
@@ -40,7 +45,7 @@ class Answer:
         if isinstance(typed, Mapping):
             self.typed = {**self.form.starting(), **{str(name): _texts(values) for name, values in typed.items()}}
         else:
-            self.typed = self.form.starting(dict(draft))
+            self.typed = self.form.starting({**(self.proposed or {}), **draft})
 
     def decide(self, what: str) -> None:
         """Put in the decision of the button that was pressed."""
@@ -54,12 +59,20 @@ class Answer:
     def read(self) -> Any:
         """The answer as JSON; what is wrong stands in `errors` then."""
         data, self.errors = self.form.read(self.typed)
+        if self.proposed is not None:
+            data = self._beside(self.proposed, data)
         if self.model is not None:
             for path, words in misfits(self.model, data).items():
                 # A field that could not be read is missing from the data: it was said already what is wrong with it.
                 if not any(_touch(path, known) for known in self.errors):
                     self.errors[path] = words
         return data
+
+    def _beside(self, proposed: Mapping[str, Any], data: Any) -> Any:
+        """What nobody touched is as it was proposed, to the last digit that a form does not show."""
+        untouched, _ = self.form.read(self.form.starting(proposed))
+        self.changes = sorted(n for n in {*data, *untouched} if data.get(n, _NONE) != untouched.get(n, _NONE))
+        return {name: value if name in self.changes else proposed.get(name, value) for name, value in data.items()}
 
     def refuse(self, errors: Sequence[Mapping[str, str]], detail: str, path: str) -> None:
         """Take over what the unit found wrong."""

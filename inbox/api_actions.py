@@ -14,6 +14,7 @@ from inbox.api_base import PREFIX, Service, Who, problems
 from inbox.api_tasks import TASK, TaskId
 from inbox.documents import OutcomeDocument
 from inbox.identity import Actor
+from inbox.reviewing import apart
 from inbox.security import Problem, problem_of
 from inbox.service import TaskService
 from inbox.sheet import Outcome
@@ -42,11 +43,13 @@ async def take_action(
 ) -> Response:
     """Act on a task; see the module's operations."""
     action_id, revision = _action_id(key), _revision(match)
+    body, review = apart(service.catalog, task_id, action, _object(await request.body()))
     outcome = await service.act(
         actor,
         task_id,
         action,
-        _object(await request.body()),
+        body,
+        review=review,
         action_id=action_id,
         revision=revision,
         acting_for=acting_for,

@@ -16,6 +16,7 @@ from inbox.flash import name_of
 from inbox.framing import frame, signed_in
 from inbox.identity import Actor
 from inbox.rendering import Clock, render, task_href
+from inbox.reviewing import ONE_BY_ONE
 from inbox.security import Problem
 from inbox.shapes import words
 from inbox.sheet import Outcome, TaskSheet
@@ -44,6 +45,12 @@ async def bulk(request: Request, actor: Actor = signed_in) -> Response:
     if what in ("claim", "release"):
         return await _do(request, actor, tasks, action=what, body={}, action_id=action_id, back=back)
     sheets = await _sheets(request, actor, tasks)
+    left = [sheet.task.id for sheet in sheets if _is_proposed(request, sheet)]
+    if left:
+        sheets = [sheet for sheet in sheets if sheet.task.id not in left]
+        tasks = {task_id: revision for task_id, revision in tasks.items() if task_id not in left}
+    if not sheets:
+        return _results(request, actor, "Nothing was decided", [_left_out(task_id, back) for task_id in left], back)
     _same_step(sheets)
     typed = answer_fields(form)
     answer = answer_of(request, actor, sheets[0], typed or None)
@@ -55,7 +62,7 @@ async def bulk(request: Request, actor: Actor = signed_in) -> Response:
         if not answer.errors:
             said = {"action": "complete", "body": data, "action_id": action_id, "back": back}
             return await _do(request, actor, tasks, **said, sheets=sheets)
-    return _ask(request, actor, tasks, answer, step=sheets[0].task.step, action_id=action_id, back=back)
+    return _ask(request, actor, tasks, answer, step=sheets[0].task.step, action_id=action_id, back=back, left=left)
 
 
 def _seen(value: str) -> tuple[str, int]:
@@ -74,6 +81,17 @@ async def _sheets(request: Request, actor: Actor, tasks: Mapping[str, int]) -> l
             return sheet
 
     return list(await asyncio.gather(*(one(task_id) for task_id in tasks)))
+
+
+def _is_proposed(request: Request, sheet: TaskSheet) -> bool:
+    """Whether a model may propose the answer; also of those who decide without seeing it, who would know it else."""
+    unit = request.app.state.doors.catalog.get(sheet.unit)
+    return any(step.name == sheet.task.step and step.kind == "hybrid" for step in unit.steps)
+
+
+def _left_out(task_id: str, back: str) -> dict[str, Any]:
+    href = f"{task_href(task_id)}?{back}"
+    return {"name": name_of(task_id), "href": href, "good": False, "word": "Left out", "text": f"{ONE_BY_ONE}."}
 
 
 def _same_step(sheets: list[TaskSheet]) -> None:
@@ -124,11 +142,15 @@ async def _do(
     results = [_result(task_id, said, back) for task_id, said in zip(tasks, came, strict=True)]
     good = sum(result["good"] for result in results)
     heading = f"{words(action)}: {good} of {len(results)} done"
-    status = 200 if good else 409
+    return _results(request, actor, heading, results, back)
+
+
+def _results(request: Request, actor: Actor, heading: str, results: list[dict[str, Any]], back: str) -> Response:
+    """Say what came of each."""
     return render(
         "bulk.html",
         frame(request, actor, at="tasks"),
-        status=status,
+        status=200 if any(result["good"] for result in results) else 409,
         **{"from": back},
         heading=heading,
         results=results,
@@ -153,6 +175,7 @@ def _ask(
     step: str,
     action_id: str,
     back: str,
+    left: Sequence[str],
 ) -> Response:
     """Ask for the one answer."""
     items = [
@@ -171,4 +194,5 @@ def _ask(
         form=answer.root,
         decision=answer.decision,
         action_id=action_id,
+        left=[_left_out(task_id, back) for task_id in left],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +19,7 @@ from inbox.rendering import Clock, case_href, due, explain_href, render, task_hr
 from inbox.shapes import words
 from inbox.sheet import CaseSheet, Happened
 from inbox.timeline import course_of
+from observability.learning.proposed import made_by, told
 from workunits.core.lifecycle import Task
 from workunits.core.parts import parts
 from workunits.core.record import ROUTES, Record
@@ -70,6 +71,7 @@ async def case(request: Request, case_id: str, actor: Actor = signed_in) -> Resp
         clock=promise(record, elapsed, unit.outcome.target, name, is_open=sheet.is_open) if record else None,
         course=course_of(record, elapsed, name) if record else None,
         parts=list(_parts(record, clock.now)) if record else [],
+        proposals=list(_proposals(record, name)) if record else [],
         routes=list(_routes(record)) if record else [],
         history=happened(sheet.history, sheet.comments, app.doors.directory),
         ignored=_ignored(record) if record else None,
@@ -241,6 +243,20 @@ def _routes(record: Record) -> Iterator[dict[str, Any]]:
         at = record.started + timedelta(microseconds=route.at)
         step = words(route.key) if route.key else "the unit"
         yield {"at": at, "step": step, "code": words(route.code), "business": route.business, "then": then}
+
+
+def _proposals(record: Record, name: Callable[[str], str]) -> Iterator[dict[str, Any]]:
+    for one in told(record):
+        who = ", ".join(name(by) for by in one.by) or ("the model" if one.is_models else "nobody")
+        why = f"{one.route}, because {one.why}"
+        yield {
+            "step": words(one.key),
+            "by": made_by(one.proposed.executor) or "\N{EN DASH}",
+            "level": one.proposed.level,
+            "route": f"{why[:1].upper()}{why[1:]}",
+            "who": who[:1].upper() + who[1:],
+            "decision": one.decision,
+        }
 
 
 def _ignored(record: Record) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from inbox.catalog_map import ALONE, Place, entry_of, stage_of
 from inbox.framing import frame, signed_in
 from inbox.identity import Actor
 from inbox.moments import micro
@@ -25,7 +26,8 @@ from observability.learning.standing import standing
 from observability.ledger.store import Ledger, LedgerError
 from workunits.core.spec import Step
 from workunits.core.unit import WorkUnit
-from workunits.registry import describe
+from workunits.judged import judge
+from workunits.registry import Catalog, describe
 
 router = APIRouter(include_in_schema=False)
 UNKNOWN = "\N{EN DASH}"
@@ -55,6 +57,7 @@ async def units(request: Request, actor: Actor = signed_in) -> Response:
         {
             "name": unit.unit_name,
             "version": unit.version,
+            "stage": _stage(unit, doors.catalog),
             "statement": unit.outcome.statement,
             "accountable": _who(unit.outcome.accountable, doors.directory, clock.now),
             "within": str(unit.outcome.target),
@@ -64,7 +67,11 @@ async def units(request: Request, actor: Actor = signed_in) -> Response:
         }
         for unit, said in zip(known, figures, strict=True)
     ]
-    return render("catalog.html", frame(request, actor, clock, at="catalog"), units=shown)
+    streams = [
+        (stream, [one for one, unit in zip(shown, known, strict=True) if unit.stream == stream])
+        for stream in sorted({unit.stream for unit in known}, key=lambda name: (name == ALONE, name))
+    ]
+    return render("catalog.html", frame(request, actor, clock, at="catalog"), streams=streams)
 
 
 @router.get("/catalog/{name}")
@@ -83,11 +90,16 @@ async def one(request: Request, name: str, actor: Actor = signed_in) -> Response
     shown = {
         "name": name,
         "version": unit.version,
+        "stage": _stage(unit, doors.catalog),
+        "stream": unit.stream,
         "statement": unit.outcome.statement,
         "trouble": "" if said.month else _NO_LEDGER,
         "outcome": list(_outcome(unit, who)),
         "rules": told["logic"]["rules"],
-        "boundary": [_boundary(step, who, said.steps or {}) for step in unit.steps],
+        "boundary": [
+            _boundary(place, step, who, said.steps or {})
+            for place, step in zip(entry_of(unit, doors.catalog.package_of(name)).steps, unit.steps, strict=True)
+        ],
         "learning": list(_learning(unit, who)),
         "measures": told["learning"]["measures"],
         "warnings": loops.get(name, ()),
@@ -128,9 +140,19 @@ def _who(role: str, directory: Any, now: datetime) -> str:
     return f"{role}: {person.display}" if person else role
 
 
+def _stage(unit: type[WorkUnit], catalog: Catalog) -> str:
+    return stage_of(judge(unit, catalog.package_of(unit.unit_name)))
+
+
 def _kinds(unit: type[WorkUnit]) -> str:
-    counted = {kind: sum(step.kind == kind for step in unit.steps) for kind in ("human", "automated", "ai")}
-    named = {"human": "by people", "automated": "by code", "ai": "by models"}
+    named = {
+        "human": "by people",
+        "automated": "by code",
+        "ai": "by models",
+        "hybrid": "by models with people",
+        "unit": "by other units",
+    }
+    counted = {kind: sum(step.kind == kind for step in unit.steps) for kind in named}
     return f"{len(unit.steps)}: " + ", ".join(f"{count} {named[kind]}" for kind, count in counted.items() if count)
 
 
@@ -160,14 +182,20 @@ def _learning(unit: type[WorkUnit], who: Callable[[str], str]) -> Iterator[tuple
     yield "Rates", rates or UNKNOWN
 
 
-def _boundary(step: Step[Any, Any], who: Callable[[str], str], steps: Mapping[str, Performed]) -> dict[str, str]:
-    """One line of the boundary: step, executor, accountable, and how it goes."""
+_KINDS = {"human": "person", "automated": "code", "ai": "model", "hybrid": "model and person", "unit": "another unit"}
+
+
+def _boundary(
+    place: Place, step: Step[Any, Any], who: Callable[[str], str], steps: Mapping[str, Performed]
+) -> dict[str, str]:
+    """One line of the boundary: step, executor, what is decided, accountable, and how it goes."""
     went = steps.get(step.name)
-    kind = {"human": "person", "automated": "code", "ai": "model"}[step.kind]
+    level = f", at most {place.level}" if place.level else ""
     return {
         "label": words(step.name),
-        "kind": f"{kind}, outside" if step.external else kind,
-        "by": step.role or step.activity,
+        "kind": f"{_KINDS.get(place.kind, place.kind)}{level}{', outside' * place.external}",
+        "by": place.by or step.activity,
+        "decides": place.decides.replace("_", " "),
         "accountable": who(step.accountable) if step.accountable else UNKNOWN,
         "work": _median(went.work) if went else UNKNOWN,
         "queue": _median(went.queue) if went else UNKNOWN,
@@ -191,6 +219,7 @@ def _compared(said: Figures) -> Iterator[tuple[str, str, str]]:
     yield both("Right the first time", lambda r: _share(r.figures.first_pass_yield))
     yield both("Without people", lambda r: _share(r.figures.straight_through))
     yield both("Reworked", lambda r: _share(r.figures.rework_rate))
+    yield both("Proposals overridden", lambda r: _share(r.figures.override_rate))
     yield both("Cost of an outcome", _cost)
 
 

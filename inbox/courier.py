@@ -13,8 +13,9 @@ from typing import Literal
 
 from temporalio.service import RPCError
 
-from inbox.journal import Entry, Journal
+from inbox.journal import Entry, Head, Journal
 from inbox.store import JournalUnavailableError
+from inbox.turns import Turns
 from workunits.client import Cases, UnknownCaseError, case_of
 from workunits.core.errors import BadInput, Refused
 from workunits.delivery import UndeliveredError
@@ -23,8 +24,11 @@ EVERY = 0.5
 """Seconds between looks into the journal."""
 PATIENCE = 5.0
 """Seconds that one delivery waits for an answer before others have their turn."""
+_FIRST_PATIENCE = 2.0
+"""The same for what was never sent: a unit that answers needs far less, and one that does not has many of them."""
 _AT_ONCE = 16
-_LONGEST_PAUSE = 2.0
+_PAUSE = 2.0
+"""Seconds in which a store that is down is left alone."""
 
 log = logging.getLogger("workunits.inbox")
 
@@ -80,42 +84,63 @@ class Courier:
 
     async def deliver_forever(self, stop: asyncio.Event) -> None:
         """Deliver until told to stop; a store or an engine that is down delays it and ends nothing."""
-        pause = EVERY
         while not stop.is_set():
             try:
-                pause = EVERY if await self.deliver_all() == 0 else min(pause * 2, _LONGEST_PAUSE)
+                await self._deliver_until(stop)
             except JournalUnavailableError as error:
-                pause = _LONGEST_PAUSE
-                log.error("cannot deliver: %s; the next try is in %g s", error, pause)  # noqa: TRY400 - no traceback
-            try:
-                await asyncio.wait_for(stop.wait(), pause)
-            except TimeoutError:
-                continue
+                log.error("cannot deliver: %s; the next try is in %g s", error, _PAUSE)  # noqa: TRY400 - no traceback
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), _PAUSE)
 
-    async def deliver_all(self) -> int:
-        """Deliver all that is on its way, each case's actions in their order; how many are left.
+    async def _deliver_until(self, stop: asyncio.Event) -> None:
+        """Give each case that something is on its way to its turn; looks for more while others are out.
 
         Raises:
             JournalUnavailableError.
         """
-        await asyncio.to_thread(self._journal.release, datetime.now(UTC))
-        waiting = await asyncio.to_thread(self._journal.sending)
-        by_case: dict[str, list[Entry]] = defaultdict(list)
-        for entry in waiting:
-            by_case[entry.case_id].append(entry)
-        turns = asyncio.Semaphore(_AT_ONCE)
+        turns, loop = Turns(), asyncio.get_running_loop()
+        out: dict[asyncio.Task[int | None], Head] = {}
+        stopping = asyncio.create_task(stop.wait())
+        looked, brought = -EVERY, 0
+        try:
+            while not stop.is_set():
+                if loop.time() - looked >= EVERY:
+                    looked = loop.time()
+                    await asyncio.to_thread(self._journal.release, datetime.now(UTC))
+                    turns.look(await asyncio.to_thread(self._journal.heads), loop.time())
+                    brought = _told(brought) if turns.idle else brought
+                while (head := turns.take()) is not None:
+                    out[asyncio.create_task(self._bring(head, stop))] = head
+                left = max(0.0, looked + EVERY - loop.time())
+                done, _ = await asyncio.wait((*out, stopping), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                for task in done - {stopping}:
+                    settled = _came_of(task, head := out.pop(task))
+                    turns.back(head, answered=settled is not None, now=loop.time())
+                    brought += settled or 0
+            if out:
+                await asyncio.wait(out)  # each has its patience, and no more
+        finally:
+            for task in (*out, stopping):
+                task.cancel()
+            await asyncio.gather(*out, stopping, return_exceptions=True)
 
-        async def bring(entries: Sequence[Entry]) -> int:
-            async with turns:
-                for number, entry in enumerate(entries):
-                    if not (await self.deliver(entry)).is_settled:
-                        return len(entries) - number
-            return 0
+    async def _bring(self, head: Head, stop: asyncio.Event) -> int | None:
+        """Deliver a case's actions in their order; how many, or None when one was not answered.
 
-        left = sum(await asyncio.gather(*(bring(entries) for entries in by_case.values())))
-        if waiting and not left:
-            log.info("delivered %d action(s) that had waited", len(waiting))
-        return left
+        Raises:
+            JournalUnavailableError.
+        """
+        patience = PATIENCE if head.again else _FIRST_PATIENCE
+        brought = 0
+        while not stop.is_set():
+            # Read now: since somebody looked, another inbox or the sender's own request may have delivered it.
+            oldest = await asyncio.to_thread(self._journal.sending, head.case_id, 1)
+            if not oldest:
+                break
+            if not (await self.deliver(oldest[0], patience)).is_settled:
+                return None
+            brought += 1
+        return brought
 
     async def redeliver(self, since: datetime, *, patience: float = 30.0) -> list[Redelivered]:
         """Send again what was answered since then and the engine no longer knows: it was restored from an older copy.
@@ -174,3 +199,25 @@ def refusal(error: BadInput | Refused | UnknownCaseError) -> dict[str, str]:
     """A refusal as the journal keeps it."""
     code = "unknown_task" if isinstance(error, UnknownCaseError) else error.code
     return {"code": code, "detail": str(error), "field": error.field if isinstance(error, BadInput) else ""}
+
+
+def _came_of(task: asyncio.Task[int | None], head: Head) -> int | None:
+    """What came of a case's turn; one that went wrong holds up no other case.
+
+    Raises:
+        JournalUnavailableError.
+    """
+    try:
+        return task.result()
+    except JournalUnavailableError:
+        raise
+    except Exception:
+        log.exception("cannot deliver to %s: it is tried again", head.case_id)
+        return None
+
+
+def _told(brought: int) -> int:
+    """Say how many were delivered, once all are; gives none, to count on from."""
+    if brought:
+        log.info("delivered %d action(s) that had waited", brought)
+    return 0

@@ -139,6 +139,26 @@ class DraftDocument(BaseModel):
     saved_at: datetime | None
 
 
+class ProposalDocument(BaseModel):
+    """What a model proposes, where you may see it before you decide."""
+
+    output: dict[str, Any]
+    hash: str
+    """Send it as `review.proposal`: then a decision on another proposal is refused."""
+    confidence: float | None
+    """Calibrated: how often such a proposal is right; null when nobody has measured that."""
+    raw: float | None
+    """What the model says of itself; no probability."""
+    alternatives: list[dict[str, Any]]
+    evidence: list[str]
+    """What it rests on."""
+    executor: str
+    """Model, prompt and tools."""
+    level: str
+    reasons: list[str]
+    """The codes that `review.reason` may have."""
+
+
 class TaskDocument(BaseModel):
     """One task, with all that one needs to decide."""
 
@@ -164,6 +184,8 @@ class TaskDocument(BaseModel):
     asked: Any
     """The step's input; null while no worker says it."""
     evidence: Any
+    proposal: ProposalDocument | None
+    """Null where no model proposes, or where you decide without seeing it."""
     answer_schema: dict[str, Any]
     allowed: list[str]
     """What you may do now."""
@@ -185,6 +207,7 @@ class TaskDocument(BaseModel):
             **{name: getattr(task, name) for name in ("step", "role", "state", "revision", "owner", "delegator")},
             **{name: getattr(sheet, name) for name in ("case_id", "unit", "key", "accountable", "why", "asked")},
             **{name: getattr(sheet, name) for name in ("evidence", "live", "seen")},
+            proposal=ProposalDocument.model_validate(sheet.proposal) if sheet.proposal else None,
             accountable_role=task.accountable or None,
             because=task.because,
             ready_at=task.ready,

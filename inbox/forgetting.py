@@ -1,8 +1,9 @@
 """Forgetting in the inbox's own store: by the ledger's marks, which name nobody; what is on its way is delivered first.
 
 Of a forgotten case go the actions that have been answered, drafts, comments and the notices that were told. A forgotten
-person's own words and answered actions go; where only their name stands, an alias takes its place. The case keeps its
-record of who decided, for as long as the engine and the ledger do.
+person's own words and answered actions go; where only their name stands, an alias takes its place, also in what others
+did; what others wrote about them stays. The case keeps its record of who decided, for as long as the engine and the
+ledger do.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, delete, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, or_, select, update
 
 from inbox.journal import UNSETTLED
 from inbox.notice_tables import notices, parcels
@@ -20,6 +21,8 @@ from observability.ledger.forgetting import Forgetting
 from workunits.client import case_of
 
 _PERSON = "person:"
+_HANDING = ("assign", "delegate", "forward")
+"""Actions that say to whom a task goes; in the body of others, `to` may be anything."""
 
 
 def forget_in(store: Store, forgetting: Forgetting) -> int:
@@ -64,8 +67,9 @@ def _forget_told(connection: Connection, which: Any) -> None:
 
 
 def _forget_person(connection: Connection, name: str, alias: str) -> int:
-    theirs = or_(actions.c.actor == name, actions.c.envelope["acting_for"].as_string() == name)
+    theirs = or_(actions.c.actor == name, _said("acting_for") == name)
     connection.execute(delete(actions).where(theirs, actions.c.state.not_in(UNSETTLED)))
+    named = _forget_named(connection, name, alias)
     for table in (drafts, views):
         connection.execute(delete(table).where(table.c.actor == name))
     for table, values in ((comments, {"text": "erased"}), (reads, {"address": ""})):
@@ -74,7 +78,34 @@ def _forget_person(connection: Connection, name: str, alias: str) -> int:
     connection.execute(update(parcels).where(*told).values(recipient=f"{_PERSON}{alias}"))
     for row in connection.execute(select(notices.c.notice_id, notices.c.body).where(notices.c.state != "new")).all():
         _rename(connection, row.notice_id, row.body, name, alias)
-    return len(connection.execute(select(actions.c.action_id).where(theirs)).all())
+    return len(connection.execute(select(actions.c.action_id).where(or_(theirs, named))).all())
+
+
+def _forget_named(connection: Connection, name: str, alias: str) -> ColumnElement[bool]:
+    """Put the alias into what others did with the person; gives which actions name them still, being on their way."""
+    given = and_(actions.c.action.in_(_HANDING), _said("body", "to") == name)
+    named = or_(_said("accountable") == name, given)
+    for row in connection.execute(select(actions).where(named, actions.c.state.not_in(UNSETTLED))).all():
+        # The hash stays that of what was asked: a repetition is still known as one.
+        changed = _renamed(row.envelope, row.action, name, alias)
+        connection.execute(update(actions).where(actions.c.action_id == row.action_id).values(envelope=changed))
+    return named
+
+
+def _said(*path: str) -> ColumnElement[Any]:
+    """What an action says at a place of its envelope; nothing when it is not there."""
+    said: ColumnElement[Any] = actions.c.envelope[path].as_string()
+    return said
+
+
+def _renamed(envelope: dict[str, Any], action: str, name: str, alias: str) -> dict[str, Any]:
+    """An action of somebody else with the alias in the person's place."""
+    changed, body = dict(envelope), envelope["body"]
+    if envelope.get("accountable") == name:
+        changed["accountable"] = alias
+    if action in _HANDING and body.get("to") == name:
+        changed["body"] = {**body, "to": alias}
+    return changed
 
 
 def _rename(connection: Connection, notice_id: str, body: dict[str, Any], name: str, alias: str) -> None:
@@ -99,7 +130,11 @@ def _marked_cases(connection: Connection, forgetting: Forgetting) -> list[str]:
 def _marked_people(connection: Connection, forgetting: Forgetting) -> list[str]:
     found = _all(connection, *(table.c.actor for table in _with_actors()))
     found |= {one.removeprefix(_PERSON) for one in _all(connection, parcels.c.recipient) if one.startswith(_PERSON)}
-    found |= {one for one in _all(connection, actions.c.envelope["acting_for"].as_string()) if one}
+    found |= {one for one in _all(connection, _said("acting_for"), _said("accountable")) if one}
+    handed = select(_said("body", "to")).where(actions.c.action.in_(_HANDING)).distinct()
+    found |= {
+        one for one in connection.execute(handed).scalars() if isinstance(one, str)
+    }  # before a unit has judged it
     return sorted(name for name in found if forgetting.since("subject", name))
 
 

@@ -22,6 +22,7 @@ from inbox.shapes import words
 from workunits.core.errors import BadInput, Refused
 from workunits.core.incidents import DECISIONS
 from workunits.core.spec import Step
+from workunits.core.strict_json import seen_from
 from workunits.operating import Trouble
 
 router = APIRouter(include_in_schema=False)
@@ -94,7 +95,7 @@ async def decide(request: Request, name: str, actor: Actor = signed_in) -> Respo
         done = await operations.settle(doors, actor, _at(trouble, seen), action, body, action_id=action_id)
     except BadInput as error:
         field = error.field.removeprefix("body.result").lstrip(".")
-        answer.refuse([], str(error).removeprefix(f"{error.field}: "), field)
+        answer.refuse([], seen_from("body.result", str(error).removeprefix(f"{error.field}: ")), field)
         return _ask(request, actor, trouble, answer, reason=reason)
     except Refused as refused:
         done = Decided(trouble.name, good=False, word="Refused", text=f"{refused}.")

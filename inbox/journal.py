@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from inbox.notes import Notes
@@ -51,6 +51,20 @@ class Entry:
     def is_settled(self) -> bool:
         """Whether what came of it is known."""
         return self.state not in UNSETTLED
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The oldest action that is on its way to a case."""
+
+    case_id: str
+    attempts: int
+    """How often it was sent, and nobody answered."""
+
+    @property
+    def again(self) -> bool:
+        """Whether it was sent before."""
+        return self.attempts > 0
 
 
 class Journal:
@@ -172,13 +186,30 @@ class Journal:
         self._change(*one, **said, attempts=actions.c.attempts + 1)
         return self._entry(action_id)
 
-    def sending(self, limit: int = 500) -> list[Entry]:
-        """What is on its way, in the order in which it came.
+    def sending(self, case_id: str = "", limit: int = 500) -> list[Entry]:
+        """What is on its way, to one case or to all, in the order in which it came.
 
         Raises:
             JournalUnavailableError.
         """
-        return self._select(actions.c.state == "sending", limit=limit)
+        one = [actions.c.case_id == case_id] if case_id else []
+        return self._select(actions.c.state == "sending", *one, limit=limit)
+
+    def heads(self, limit: int = 5000) -> list[Head]:
+        """The oldest action on its way to each case: first those never sent, then those sent least often.
+
+        Each try takes an action further back, so all of them come within the limit sooner or later.
+
+        Raises:
+            JournalUnavailableError.
+        """
+        place = func.row_number().over(partition_by=actions.c.case_id, order_by=(actions.c.seq, actions.c.action_id))
+        columns = actions.c.case_id, actions.c.attempts, actions.c.seq, place.label("place")
+        found = select(*columns).where(actions.c.state == "sending").subquery()
+        order = found.c.attempts, found.c.seq
+        wanted = select(found.c.case_id, found.c.attempts).where(found.c.place == 1).order_by(*order).limit(limit)
+        with self.store.read() as connection:
+            return [Head(row.case_id, row.attempts) for row in connection.execute(wanted)]
 
     def unsettled(self, task_id: str) -> list[Entry]:
         """What is on its way to a task, or held.
@@ -223,11 +254,13 @@ class Journal:
 def fingerprint(envelope: Mapping[str, Any]) -> str:
     """A hash of what a sender asked for; what the door adds (time, roles, what was seen) may differ in a repetition."""
     asked = {name: envelope.get(name) for name in ("action", "task_id", "actor", "acting_for", "body")}
+    if envelope.get("review") is not None:
+        asked["review"] = envelope["review"]
     return hashlib.sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _entries(connection: Connection, where: Iterable[ColumnElement[bool]], limit: int | None) -> Iterable[Entry]:
-    found = select(actions).where(*where).order_by(actions.c.seq).limit(limit)
+    found = select(actions).where(*where).order_by(actions.c.seq, actions.c.action_id).limit(limit)
     return [_entry(row) for row in connection.execute(found)]
 
 

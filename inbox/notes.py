@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -159,6 +159,16 @@ class Notes:
         row = {name: getattr(look, name) for name in Look.__dataclass_fields__}
         with self._store.write() as connection:
             connection.execute(insert(reads).values(read_id=uuid.uuid4().hex, **row))
+
+    def first_looks(self, actor: str, task_ids: Collection[str]) -> dict[str, datetime]:
+        """When someone was shown each of some tasks for the first time."""
+        found = (
+            select(reads.c.task_id, func.min(reads.c.at).label("at"))
+            .where(reads.c.actor == actor, reads.c.task_id.in_(task_ids))
+            .group_by(reads.c.task_id)
+        )
+        with self._store.read() as connection:
+            return {row.task_id: row.at for row in connection.execute(found)}
 
     def looks(self, task_id: str, actor: str | None = None, limit: int = 500) -> list[Look]:
         """Who was shown a task, the last first."""

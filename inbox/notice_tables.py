@@ -16,7 +16,7 @@ notices = Table(
     metadata,
     column("notice_id", String(560), "`notice:<task>:<rung>`; the id of its workflow.", primary_key=True),
     column("task_id", String(480), "The task."),
-    column("rung", String(40), "`assignment`, `warn`, `deadline` or `escalation`, with a number when it is repeated."),
+    column("rung", String(40), "Such as `warn`; with a number when it is repeated, and of `passed` with its clock."),
     column("state", String(10), "`new`, `begun`, `nobody` or `capped`."),
     column("made_at", Moment, "When it was due, as the notifier saw it."),
     column("body", JSON, "The whole notice."),

@@ -9,14 +9,15 @@ from zoneinfo import ZoneInfo
 from inbox.moments import exact
 from inbox.notice import Notice
 
-_URGENT = ("escalation", "deadline", "warn")
+_URGENT = ("escalation", "deadline", "passed", "warn")
 _WORDS = {
     "escalation": "It was escalated to you.",
     "deadline-accountable": "Its due time has passed, and you are accountable for it.",
     "deadline": "Its due time has passed.",
+    "passed": "A reminder: it is still open after its due time.",
     "warn": "It is at risk of passing its due time.",
 }
-_TITLES = {"escalation": "Escalated", "deadline": "Overdue", "warn": "At risk"}
+_TITLES = {"escalation": "Escalated", "deadline": "Overdue", "passed": "Overdue", "warn": "At risk"}
 
 
 def compose(notices: Sequence[Notice], url: str, zone: ZoneInfo, reference: str) -> tuple[str, str]:

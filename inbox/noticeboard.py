@@ -118,6 +118,21 @@ class Noticeboard:
                     told += _add(connection, notice, cap, now)
             return told
 
+    def reminded(self, task_ids: Sequence[str]) -> dict[str, datetime]:
+        """Until when the reminders of tasks were told under the names of before: `passed-1`, whatever clock it was.
+
+        Raises:
+            JournalUnavailableError.
+        """
+        found: dict[str, datetime] = {}
+        old = notices.c.rung.like("passed-%"), notices.c.rung.not_like("passed-%-%")
+        newest = select(notices.c.task_id, func.max(notices.c.made_at)).where(*old).group_by(notices.c.task_id)
+        with self.store.read() as connection:
+            for start in range(0, len(task_ids), 500):
+                some = newest.where(notices.c.task_id.in_(task_ids[start : start + 500]))
+                found.update((task_id, at) for task_id, at in connection.execute(some))
+        return found
+
     def new(self, limit: int = 500) -> list[Notice]:
         """The notices whose workflow is not known to be started.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -151,8 +152,11 @@ class Notifier:
 
     def _put_up(self, seen: list[Seen], now: datetime) -> int:
         fresh = [task for task in seen if self._seen.get(task.row.task_id) != task.key]
+        before = self._board.reminded([task.row.task_id for task in fresh if task.reminders])
         found: list[Notice] = []
         for task in fresh:
+            if (last := before.get(task.row.task_id)) is not None:  # told by a version that named them otherwise
+                task = replace(task, reminders=tuple(one for one in task.reminders if one.at > last))  # noqa: PLW2901
             found += notices_of(task, self._directory, self._channels, self._cases.catalog, now)
         return self._board.add(found, self._channels.routes.pace.cap, now)
 

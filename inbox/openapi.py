@@ -6,11 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, create_model
 from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
+from inbox.reviewing import takes_review
 from workunits.core.lifecycle import MOVES
+from workunits.core.proposal import Review
+from workunits.core.spec import Step
 from workunits.core.unit import WorkUnit
 
 VERSION = "1"
@@ -18,6 +21,7 @@ COMPLETE = "complete_task"
 """The operations whose bodies are the units' own models."""
 START = "start_case"
 _REF = "#/components/schemas/{model}"
+_REVIEW = "What you say about the proposal that you were shown; read off the answer when omitted."
 _ANY = {"type": "object", "description": "As the unit's contract says."}
 
 
@@ -29,7 +33,7 @@ def describe_api(routes: Sequence[BaseRoute], units: Sequence[type[WorkUnit]]) -
         summary="People's tasks and cases of work units.",
         routes=routes,
     )
-    answers = [step.gives for unit in units for step in unit.steps if step.kind == "human"]
+    answers = [_answer(step) for unit in units for step in unit.steps if step.asks_person]
     inputs = [unit.case_type for unit in units]
     bodies = {name: move.takes for name, move in MOVES.items() if move.takes is not None}
     refs, schemas = _schemas([*answers, *inputs, *bodies.values()])
@@ -47,6 +51,15 @@ def describe_api(routes: Sequence[BaseRoute], units: Sequence[type[WorkUnit]]) -
             elif (action := name.removesuffix("_task")) in bodies:
                 _take(operation, refs[bodies[action]], required="reason" in _required(bodies[action]))
     return document
+
+
+def _answer(step: Step[Any, Any]) -> type[BaseModel]:
+    """What answers a step: where a model proposes, what is said about the proposal stands beside the fields."""
+    if step.kind != "hybrid" or not takes_review(step.gives):
+        return step.gives
+    # A name of its own, for the answer alone may be another step's.
+    name = f"{step.gives.__name__}OnProposal"
+    return create_model(name, __base__=step.gives, review=(Review | None, Field(default=None, description=_REVIEW)))
 
 
 def _schemas(models: Iterable[type[BaseModel]]) -> tuple[dict[type[BaseModel], dict[str, Any]], dict[str, Any]]:

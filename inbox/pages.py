@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Form, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.staticfiles import StaticFiles
 
-from inbox import bulk_page, case_page, catalog_page, explain_page, incident_page, task_page
+from inbox import bulk_page, case_page, catalog_page, explain_page, incident_page, role_page, task_page
 from inbox.asking import HEADINGS, LATE_WORDS, SCOPE_WORDS, address_of, is_filtered, wanted_in, wanted_of
 from inbox.flash import flash_of, flashes
 from inbox.framing import frame, signed_in
@@ -42,7 +42,7 @@ def install(app: FastAPI) -> None:
     app.state.login_page = login_page
     app.state.logged_out_page = logged_out_page
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    pages = (task_page, bulk_page, incident_page, case_page, explain_page, catalog_page)
+    pages = (task_page, bulk_page, incident_page, case_page, explain_page, catalog_page, role_page)
     for part in (router, *(page.router for page in pages)):
         app.include_router(part)
 

@@ -28,6 +28,10 @@ _DEEDS = {
     "void": "declared the promise void",
     "reproject": "moved the clock to another version of its calendar",
 }
+_CAME = {
+    "wanted": "not done yet, as that version is not there; it is tried again daily",
+    "overtaken": "not done, another version was wanted since",
+}
 _STATES = {"met": "kept", "breached": "broken", "void": "void: it counts as neither kept nor broken"}
 
 
@@ -96,7 +100,7 @@ def _fired(record: Record) -> Iterator[tuple[datetime, str]]:
 
 
 def _rung(rung: Rung) -> str:
-    number = f" {rung.number}" if rung.number else ""
+    number = f" {rung.number}" if rung.rung == "passed" else ""
     about = rung.task or (rung.clock if rung.clock != UNIT else "")
     reached = f"; told: {', '.join(rung.reached)}" if rung.reached else ""
     return f"{_RUNGS[rung.rung]}{number}{f': {words(about)}' if about else ''}{reached}"
@@ -111,4 +115,5 @@ def _deed(entry: ClockEntry, called: Callable[[str], str]) -> str:
     about = f" {words(entry.clock)}" if entry.clock != UNIT else ""
     amount = f" by {micro(abs(entry.amount))} {'more' if entry.amount > 0 else 'less'}" if entry.amount else ""
     evidence = f" ({entry.evidence})" if entry.evidence else ""
-    return f"{called(entry.by)} {_DEEDS[entry.entry]}{about}{amount}: {entry.reason}{evidence}"
+    came = f"; {_CAME[entry.came]}" if entry.came in _CAME else ""
+    return f"{called(entry.by)} {_DEEDS[entry.entry]}{about}{amount}: {entry.reason}{evidence}{came}"

@@ -16,6 +16,7 @@ from inbox.notes import Look
 from inbox.rights import Authority, allowed, authority, may_cancel, may_read_case, may_read_task, why_we_ask
 from inbox.security import not_yours
 from inbox.sheet import CaseSheet, TaskSheet, hash_of, history_of, task_in
+from observability.learning.proposed import without_undecided
 from workunits.cases import CaseView
 from workunits.client import Cases, UnknownCaseError, case_of
 from workunits.core.errors import Refused
@@ -46,9 +47,13 @@ class Reader:
         shown = {
             "asked": said["asked"] if said else None,
             "evidence": said["evidence"] if said else None,
+            "proposal": said.get("proposal") if said else None,
             "answer_schema": said["answer_schema"] if said else step.gives.model_json_schema(),
         }
-        seen = hash_of({**shown, "task": task.id, "revision": task.revision})
+        # Without a proposal the hash is the one of before there were any.
+        unsaid = {"proposal"} if shown["proposal"] is None else set()
+        asked = {name: value for name, value in shown.items() if name not in unsaid}
+        seen = hash_of({**asked, "task": task.id, "revision": task.revision})
         look = Look(now, actor.name, actor.origin[:60], address[:60], view.case, task.id, task.revision, seen)
         kept = await asyncio.to_thread(self._kept, look)
         needs_input = said is None and not found.engine_down
@@ -99,7 +104,8 @@ class Reader:
     async def case(self, actor: Actor, case_id: str) -> CaseSheet:
         """One case. See `TaskService.case`."""
         found, unit, speaks = await self.find_case(actor, case_id)
-        view, record = found.view, found.view.record
+        view = found.view
+        record = without_undecided(view.record) if view.record else None
         initiator = initiator_of(view)
         return CaseSheet(
             case_id=view.case,

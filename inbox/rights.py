@@ -15,7 +15,7 @@ from inbox.identity import Actor
 from inbox.wanted import Viewer
 from workunits.core.bodies import read_body
 from workunits.core.errors import BadInput, Refused
-from workunits.core.lifecycle import MOVES, SYSTEM, Action, Task, judge
+from workunits.core.lifecycle import MOVES, SYSTEM, Action, Task, judge, judge_passing_on
 from workunits.core.spec import Step
 from workunits.core.unit import WorkUnit
 from workunits.registry import Catalog
@@ -146,6 +146,7 @@ def why_we_ask(task: Task, speaks: Authority) -> str:
 def _why_not(task: Task, step: Step[Any, Any], unit: type[WorkUnit], action: Action, initiator: str) -> str:
     try:
         judge(task, action, datetime.now(UTC), admins=admins_of(unit), initiator=initiator)
+        judge_passing_on(task, action, admins=admins_of(unit))
         if action.action == "skip" and step.if_skipped is None:
             return "not_skippable"
         if action.action == "forward" and not step.forwardable:

@@ -7,17 +7,18 @@ unit's owner. Nobody is told of what they did themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, and_, func, select
 
 from inbox.channels import Channels
 from inbox.directory import Directory
 from inbox.notice import Audience, Notice
-from observability.ledger.tables import actions, cases, clock_entries, tasks
+from observability.ledger.tables import actions, cases, clock_entries, clocks, tasks
+from workunits.core.clocks import UNIT
 from workunits.registry import Catalog
 
 OWNED = ("assign", "claim", "delegate", "resolve", "resume", "start")
@@ -25,6 +26,23 @@ OFFERED = ("forward", "release", "resume")
 """The actions by which a task came to its owner, and to its candidates."""
 _TELLABLE = ("ready", "claimed", "in_progress")
 _LIVE = (*_TELLABLE, "waiting")
+
+
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """A reminder after a due time: of the case's clock, or of one of the task's own."""
+
+    clock: str
+    """`unit`, `start_by` or `finish_by`."""
+    generation: int
+    number: int
+    at: datetime
+    """When it fired."""
+
+    @property
+    def rung(self) -> str:
+        """Its name among the task's rungs; the same number of another clock, or after an adjustment, is another one."""
+        return f"passed-{self.number}-{self.clock}-{self.generation}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +54,8 @@ class Seen:
     """The revision with which it came to whom it is with now; 1 when it began so."""
     by: tuple[str, ...]
     """Who gave it to them, and for whom."""
-    reminders: int = 0
-    """How many of its case's clocks have fired since they were due."""
+    reminders: tuple[Reminder, ...] = ()
+    """What has fired since they were due of its case's clock and its own, without what was taken back."""
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -53,15 +71,15 @@ def read_tasks(connection: Connection, since: datetime | None) -> tuple[list[See
         connection: Of the ledger.
         since: None for all open tasks.
     """
-    fired = select(func.count()).where(clock_entries.c.case_id == tasks.c.case_id, clock_entries.c.entry == "passed")
-    columns = (tasks, cases.c.breached_at, cases.c.written_at, fired.scalar_subquery().label("reminders"))
+    columns = (tasks, cases.c.breached_at, cases.c.written_at)
     wanted = select(*columns).join(cases, cases.c.case_id == tasks.c.case_id).where(tasks.c.open)
     if since is not None:
         wanted = wanted.where(cases.c.written_at >= since)
     rows = connection.execute(wanted.where(cases.c.close.is_(None), cases.c.vanished.is_(False))).all()
     newest = max((row.written_at for row in rows), default=None)
-    handed = _handed(connection, rows)
-    return [Seen(row, *handed.get(row.task_id, (1, ())), row.reminders) for row in rows], newest
+    handed, reminders = _handed(connection, rows), _reminders(connection, rows)
+    found = [(row, handed.get(row.task_id, (1, ()))) for row in rows]
+    return [Seen(row, *came, tuple(_of_task(row, reminders))) for row, came in found], newest
 
 
 def notices_of(
@@ -98,8 +116,8 @@ def notices_of(
         yield _notice(row, f"escalation-{row.level}", "accountable", [one for one in accountable if one not in quiet])
         told = people.of_roles(role for role in row.also.split("\n") if role)
         yield _notice(row, f"escalation-{row.level}-also", "candidates", [one for one in told if one not in quiet])
-    for number in range(1, seen.reminders + 1):
-        yield _notice(row, f"passed-{number}", audience, [*holders, *people.of_roles(_owner(row.unit, catalog))])
+    for reminder in seen.reminders:
+        yield _notice(row, reminder.rung, audience, [*holders, *people.of_roles(_owner(row.unit, catalog))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,3 +201,30 @@ def _handed(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, tuple
             if task_id in owned and acted.action in (OWNED if owned[task_id] else OFFERED):
                 found[task_id] = acted.revision, tuple(name for name in (acted.actor, acted.acting_for) if name)
     return found
+
+
+def _reminders(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, list[Row[Any]]]:
+    """The reminders of each case's clocks that run, without what was taken back."""
+    found: dict[str, list[Row[Any]]] = {}
+    those = list({row.case_id for row in rows})
+    same = and_(clocks.c.case_id == clock_entries.c.case_id, clocks.c.target == clock_entries.c.target)
+    runs = func.coalesce(clocks.c.state, "").not_in(("stopped", "void"))
+    wanted = select(clock_entries, clocks.c.task).outerjoin(clocks, same).where(runs).order_by(clock_entries.c.seq)
+    entries = clock_entries.c.entry.in_(("passed", "withdrawn"))
+    for start in range(0, len(those), 500):
+        some = clock_entries.c.case_id.in_(those[start : start + 500])
+        for fired in connection.execute(wanted.where(some, entries)):
+            kept = found.setdefault(fired.case_id, [])
+            if fired.entry == "passed":
+                kept.append(fired)
+            else:  # with whatever is taken back goes all that comes later, and reminders come last
+                kept[:] = (one for one in kept if one.target != fired.target)
+    return found
+
+
+def _of_task(row: Row[Any], reminders: Mapping[str, Sequence[Row[Any]]]) -> Iterator[Reminder]:
+    """The reminders that a task's people are due: those of other steps' clocks are not theirs."""
+    key = row.task_id.rpartition("/")[2]
+    for fired in reminders.get(row.case_id, ()):
+        if fired.target == UNIT or fired.task == key:
+            yield Reminder(fired.target.removeprefix(f"{key}."), fired.generation, fired.number, fired.at)

@@ -26,6 +26,7 @@ from inbox.reader import Reader, initiator_of
 from inbox.rights import admins_of, authority, may_cancel, may_read_case, viewer_of
 from inbox.security import Problem, not_yours
 from inbox.sheet import CaseSheet, Outcome, TaskSheet
+from inbox.stamping import stamps
 from inbox.store import JournalUnavailableError
 from inbox.wanted import TaskPage, Viewer, Wanted
 from observability.learning.forecast import Forecaster
@@ -130,6 +131,10 @@ class TaskService:
             if one.probability is not None and one.basis != "passed"
         }
 
+    def stamps(self, actor: Actor, sheet: TaskSheet, now: datetime) -> bool:
+        """Whether the actor accepts this step's proposals faster than they can be read; False where nobody knows."""
+        return stamps(self.ledger, self.journal, actor.name, (sheet.unit, sheet.task.step), now)
+
     def _check_unit(self, viewer: Viewer, unit: str | None) -> None:
         if unit is None:
             return
@@ -177,6 +182,7 @@ class TaskService:
         acting_for: str | None = None,
         hold: float = 0,
         seen: str | None = None,
+        review: Any = None,
         patience: float = 3.0,
     ) -> Outcome:
         """Act on a task: written down first, then sent until it is answered.
@@ -191,6 +197,7 @@ class TaskService:
             acting_for: Whom the actor stands in for.
             hold: Seconds in which it can be undone.
             seen: `TaskSheet.seen`; that of the actor's last look when omitted.
+            review: What the actor says about the proposal that was shown, as `workunits.core.proposal.Review`.
             patience: Seconds to wait for an answer before it counts as pending.
 
         Raises:
@@ -207,6 +214,7 @@ class TaskService:
             acting_for=acting_for,
             hold=timedelta(seconds=hold),
             seen=seen,
+            review=review,
             patience=patience,
         )
 

@@ -89,6 +89,8 @@ class TaskSheet:
     """The step's input; None when no worker says it now."""
     evidence: Any
     """What the exception that led here brought along, or a machine found out."""
+    proposal: Mapping[str, Any] | None
+    """What a model proposes, as the unit's `question` has it; None when there is none, or it is not to be seen."""
     answer_schema: Mapping[str, Any]
     waits: tuple[str, ...]
     exceptions: tuple[str, ...]

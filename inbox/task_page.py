@@ -16,6 +16,7 @@ from inbox.deeds import body_of
 from inbox.framing import signed_in
 from inbox.identity import Actor
 from inbox.rendering import task_href
+from inbox.reviewing import is_other, review_in, trouble, verdict_of
 from inbox.security import Problem
 from inbox.sheet import Happened, Outcome, TaskSheet
 from inbox.task_view import Shown, answer_of, show, stands_in
@@ -25,8 +26,10 @@ from workunits.core.errors import BadInput
 router = APIRouter(include_in_schema=False)
 HOLD = 8.0
 """Seconds in which a decision can be undone: it is kept here, and sent then."""
+OTHER = "Another proposal stands now than the one that you were shown: look at it again."
 _SEE_OTHER = 303
 _DIGITS = 10
+_OF_ANSWER = frozenset({"complete", "save", "accept", "reject", "propose"})
 _ENDS = frozenset({"complete", "fail", "skip", "cancel", "forward"})
 """After these there is nothing more to do here: the next task follows."""
 
@@ -52,7 +55,7 @@ async def act(request: Request, task_id: str, actor: Actor = signed_in) -> Respo
     shown = Shown(sheet, back, form=form)
     if what == "comment":
         return await _comment(request, actor, shown)
-    if what in ("complete", "save") or ":" in what:
+    if what in _OF_ANSWER or ":" in what:
         return await _answer(request, actor, shown, what)
     return await _do(request, actor, shown, what)
 
@@ -81,22 +84,39 @@ async def _answer(request: Request, actor: Actor, shown: Shown, what: str) -> Re
     if what == "save":
         await request.app.state.service.save_draft(actor, sheet.task.id, {"typed": dict(answer.typed)})
         return RedirectResponse(f"{task_href(sheet.task.id)}?{shown.back}#answer", _SEE_OTHER)
+    if what == "propose":
+        await request.app.state.service.drop_draft(actor, sheet.task.id)
+        return RedirectResponse(f"{task_href(sheet.task.id)}?{shown.back}#answer", _SEE_OTHER)
+    what, verdict = verdict_of(what)
+    shown.rejecting = verdict == "reject"
     answer.decide(what)
     data = answer.read()
-    if answer.errors:
-        return await show(request, actor, shown, status=422)
-    if _seen(shown) != sheet.revision:
-        # A decision that is held is judged later: that it was made on what has changed is told now.
-        since = tuple(one for one in sheet.history if one.step == _key(sheet) and one.revision > _seen(shown))
-        shown.conflict = _meanwhile(request, since)
-        return await show(request, actor, shown, status=412)
-    outcome = await _send(request, actor, shown, "complete", data, hold=HOLD)
+    if status := _hindered(request, shown, answer, verdict):
+        return await show(request, actor, shown, status=status)
+    outcome = await _send(request, actor, shown, "complete", data, hold=HOLD, review=review_in(form, sheet, verdict))
     if outcome.state == "refused":
         return await _refused(request, actor, shown, outcome, answer)
     if outcome.state == "held":
         # What was typed is there again if it is undone.
         await request.app.state.service.save_draft(actor, sheet.task.id, {"typed": dict(answer.typed)})
     return await _next(request, actor, shown, outcome)
+
+
+def _hindered(request: Request, shown: Shown, answer: Answer, verdict: str) -> int:
+    """The status with which the page comes back, and why; 0 when the answer can be sent."""
+    sheet = shown.sheet
+    if answer.errors:
+        return 422
+    if _seen(shown) != sheet.revision:
+        # A decision that is held is judged later: that it was made on what has changed is told now.
+        since = tuple(one for one in sheet.history if one.step == _key(sheet) and one.revision > _seen(shown))
+        shown.conflict = _meanwhile(request, since)
+    elif is_other(shown.form, sheet):
+        shown.conflict = OTHER
+    if shown.conflict:
+        return 412
+    shown.wrong = trouble(sheet, answer, shown.form, verdict)
+    return 422 if shown.wrong else 0
 
 
 async def _do(request: Request, actor: Actor, shown: Shown, action: str) -> Response:
@@ -116,7 +136,14 @@ async def _do(request: Request, actor: Actor, shown: Shown, action: str) -> Resp
 
 
 async def _send(
-    request: Request, actor: Actor, shown: Shown, action: str, body: Mapping[str, Any], *, hold: float = 0
+    request: Request,
+    actor: Actor,
+    shown: Shown,
+    action: str,
+    body: Mapping[str, Any],
+    *,
+    hold: float = 0,
+    review: Any = None,
 ) -> Outcome:
     task_ = shown.sheet.task
     outcome: Outcome = await request.app.state.service.act(
@@ -128,6 +155,7 @@ async def _send(
         revision=_seen(shown),
         acting_for=stands_in(shown.sheet, actor, request.app.state.doors.directory),
         hold=hold,
+        review=review,
     )
     return outcome
 
@@ -135,6 +163,9 @@ async def _send(
 async def _refused(request: Request, actor: Actor, shown: Shown, outcome: Outcome, answer: Answer | None) -> Response:
     """Show the task as it is now, with what was typed and what is wrong."""
     shown.sheet = await _sheet(request, actor, shown.sheet.task.id)
+    if outcome.code == "stale_proposal":
+        shown.conflict = OTHER
+        return await show(request, actor, shown, status=412)
     if outcome.is_stale:
         shown.conflict = _meanwhile(request, outcome.meanwhile)
         return await show(request, actor, shown, status=412)

@@ -19,6 +19,7 @@ from inbox.forms import flat
 from inbox.framing import frame
 from inbox.identity import Actor
 from inbox.moments import distance
+from inbox.proposal_view import proposal_card
 from inbox.readable import Item, readable
 from inbox.rendering import Clock, Due, breach_words, case_href, due, render, task_href
 from inbox.shapes import shape_of, words
@@ -47,6 +48,8 @@ class Shown:
     """What is wrong with an action other than the answer, by its field."""
     opened: str = ""
     """The action whose form stays open."""
+    rejecting: bool = False
+    """The proposal was rejected, and something is missing yet."""
 
 
 async def show(request: Request, actor: Actor, shown: Shown, *, status: int = 200, part: int | None = None) -> Response:
@@ -77,6 +80,9 @@ async def show(request: Request, actor: Actor, shown: Shown, *, status: int = 20
     case_id = sheet.case_id
     chances = await asyncio.to_thread(request.app.state.service.chances, [case_id], clock.now) if sheet.is_open else {}
     may = {name for name, why in sheet.allowed.items() if why == ""}
+    card = proposal_card(sheet)
+    told = request.app.state.service.stamps
+    stamping = card is not None and "complete" in may and await asyncio.to_thread(told, actor, sheet, clock.now)
     errors = [*answer.summary, *(("", text) for text in shown.wrong.values())]
     return render(
         "task.html",
@@ -88,6 +94,11 @@ async def show(request: Request, actor: Actor, shown: Shown, *, status: int = 20
         errors=errors,
         conflict=shown.conflict,
         proposal=proposal,
+        proposed=card,
+        opened_evidence=shown.form.get("opened", ""),
+        reason=shown.form.get("review_reason", ""),
+        rejecting=shown.rejecting,
+        stamping=stamping,
         asked=asked,
         evidence=readable(sheet.evidence) if sheet.evidence is not None else None,
         history=happened(sheet.history, sheet.comments, doors.directory),
@@ -120,7 +131,8 @@ def answer_of(
     unit = request.app.state.doors.catalog.get(sheet.unit)
     step = next(step for step in unit.steps if step.name == sheet.task.step)
     model = step.gives if unit.version == sheet.version else None
-    made = Answer(sheet.answer_schema, Clock.of(actor).zone.key, model, typed or {})
+    proposed = sheet.proposal["output"] if sheet.proposal else None
+    made = Answer(sheet.answer_schema, Clock.of(actor).zone.key, model, typed or {}, proposed=proposed)
     if typed is None and sheet.draft is not None:
         made.begin_with(sheet.draft.body)
     return made

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inbox.moments import micro
 from inbox.shapes import words
+from workunits.core.hybrid import AI
+from workunits.core.proposal import AGAIN
 from workunits.core.record import Interval, Microseconds, Record, Work
 
 WIDTH = 1000
@@ -108,9 +110,16 @@ def _length(intervals: list[Interval]) -> Microseconds:
 def _label(work: Work) -> str:
     if work.undoes:
         return f"{words(work.step)}, undoes {words(work.undoes).lower()}"
+    if work.key.endswith(AI):
+        return f"{_label(replace(work, key=work.key.removesuffix(AI)))}, proposal"
+    if work.key.endswith(AGAIN):
+        return f"{_label(replace(work, key=work.key.removesuffix(AGAIN)))}, asked again"
     _, dash, number = work.key.removeprefix(work.step).rpartition("-")
     again = f", {number}. time" if dash and number.isdigit() else f", vote {number[1:]}" if dash and number else ""
     return words(work.step) + again
+
+
+_MACHINES = {"ai": "a model", "automated": "code", "hybrid": "a model", "unit": "another unit"}
 
 
 def _by(work: Work, called: Callable[[str], str]) -> str:
@@ -118,7 +127,7 @@ def _by(work: Work, called: Callable[[str], str]) -> str:
         by = called(work.by) if work.by else "\N{EN DASH}"
         return by + (f" for {called(work.acting_for)}" if work.acting_for else "")
     tries = f", {work.attempts} attempts" if work.attempts > 1 else ""
-    return {"ai": "a model", "automated": "code"}[work.kind] + tries
+    return _MACHINES.get(work.kind, work.kind) + tries
 
 
 def _state(work: Work) -> str:

@@ -27,7 +27,7 @@ class TouchTimes:
 
     def __init__(self, catalog: Catalog) -> None:
         """Know the steps."""
-        self._steps = [(unit.unit_name, step.name) for unit in catalog for step in unit.steps if step.kind == "human"]
+        self._steps = [(unit.unit_name, step.name) for unit in catalog for step in unit.steps if step.asks_person]
         self._known: Touch = {}
         self._until = 0.0
 
@@ -54,7 +54,8 @@ def _median(connection: Connection, unit: str, step: str) -> timedelta | None:
     measured = (
         select(steps.c.work_us)
         .join(cases, cases.c.case_id == steps.c.case_id)
-        .where(steps.c.step == step, cases.c.unit == unit, steps.c.ended == "done", ~steps.c.assigned_only)
+        .where(steps.c.step == step, steps.c.kind == "human", cases.c.unit == unit)
+        .where(steps.c.ended == "done", ~steps.c.assigned_only)
         .order_by(steps.c.done_at.desc())
         .limit(SAMPLE)
     )

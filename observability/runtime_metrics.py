@@ -13,7 +13,7 @@ from typing import Literal
 from opentelemetry import metrics
 
 OURS = ("unit", "version", "step", "executor")
-MODEL = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
+MODEL = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "unit", "step")
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 """Seconds, of one attempt at a machine step."""
 RESULTS = ("done", "exception", "failed")
@@ -66,6 +66,13 @@ RUNTIME: tuple[RuntimeMetric, ...] = (
         "tokens",
         (*MODEL, "gen_ai_token_type"),
         "Tokens of one request to a language model, in and out; as OpenTelemetry's conventions name it.",
+    ),
+    RuntimeMetric(
+        "gen_ai_client_operation_duration_seconds",
+        "histogram",
+        "seconds",
+        (*MODEL, "error_type"),
+        "How long a language model took for an answer, repeats included; `error_type` when none came.",
     ),
 )
 """What `workunits worker` serves beside the SDK's own metrics."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,8 +14,11 @@ import pytest
 import pytest_asyncio
 from temporalio.client import WorkflowHandle
 from temporalio.worker import Worker
+from temporalio.worker._workflow import _WorkflowWorker
 
 from tests.lab import performers, trouble_performers
+from tests.lab.branching import BRANCHING
+from tests.lab.clocked import CLOCKED
 from tests.lab.freight import Freighter
 from tests.lab.promises import PROMISING
 from tests.lab.terms import Crowd, Keyless, Terms, Tight
@@ -31,7 +34,18 @@ from workunits.performs import collect, match
 from workunits.registry import Catalog, Package
 from workunits.testing import Lab
 
-ALL: tuple[type[WorkUnit], ...] = (*UNITS, *PROMISING, *TROUBLES, Crowd, Freighter, Keyless, Terms, Tight)
+ALL: tuple[type[WorkUnit], ...] = (
+    *UNITS,
+    *BRANCHING,
+    *CLOCKED,
+    *PROMISING,
+    *TROUBLES,
+    Crowd,
+    Freighter,
+    Keyless,
+    Terms,
+    Tight,
+)
 CALENDARS = Path(__file__).parent / "lab" / "calendars"
 PACKAGE = Package("tests", ALL, ("tests.lab.contracts",), ("tests.lab.performers",))
 
@@ -43,6 +57,25 @@ def pytest_configure() -> None:
     """Hand Ctrl-C down as a terminal does: where files of tests run at a time it is ignored, and so by children."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient() -> Iterator[None]:
+    """A processor that others use is no deadlock: after 2 s the SDK would interrupt a workflow task at any line.
+
+    What then fails is whatever was at work, such as a callback of the garbage collector, in some later test. The SDK
+    has no setting for it but `debug_mode`, which runs workflows in another way than production does.
+    """
+    started = _WorkflowWorker.__init__
+
+    def start(self: _WorkflowWorker, *args: Any, **more: Any) -> None:
+        started(self, *args, **more)
+        assert self._deadlock_timeout_seconds in (2, None)
+        self._deadlock_timeout_seconds = self._deadlock_timeout_seconds and 60
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_WorkflowWorker, "__init__", start)
+        yield
 
 
 class Bench:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.lab.units import Inline, Plain, Ruled
 from workers.catalog import OWN
+from workunits import registry
 from workunits.core.errors import DefinitionError, WorkUnitsError
 from workunits.core.spec import elapsed
 from workunits.registry import (
@@ -53,18 +54,18 @@ def test_a_named_module_joins_the_catalog(offer):
     """Its units stand beside ours, and its modules are those that the worker imports."""
     catalog = found(offer(Package(**GOOD)))
 
-    assert [unit.unit_name for unit in catalog] == ["customer_onboarding", "refund_request", "plain"]
+    assert [unit.unit_name for unit in catalog] == [*(unit.unit_name for unit in OWN.units), "plain"]
     assert catalog.get("plain") is Plain
     assert catalog.contracts == ("workunits.contracts", "tests.lab.contracts")
     assert catalog.performers == ("activities", "tests.lab.performers")
-    assert len(catalog) == 3
+    assert len(catalog) == len(OWN.units) + 1
 
 
 def test_a_package_that_is_named_twice_counts_once(offer):
     """It may be installed and named on the command line."""
     name = offer(Package(**GOOD))
 
-    assert len(found(name, name)) == 3
+    assert len(found(name, name)) == len(OWN.units) + 1
 
 
 def test_two_packages_of_one_name_are_refused(offer):
@@ -100,6 +101,7 @@ def test_two_units_of_one_name_are_refused(offer):
         ({"performers": "tests.lab.performers"}, "PACKAGE.performers: str is no tuple"),
         ({"performers": ("",)}, "PACKAGE.performers: a member is no name"),
         ({"contracts": ("tests.lab.units",)}, r"PACKAGE.contracts: tests\.lab\.units holds a unit"),
+        ({"contracts": ("tests.lab.contrats",)}, r"PACKAGE.contracts: there is no module tests\.lab\.contrats"),
         ({"contracts": ("tests",)}, "holds a unit; name only modules of pydantic models"),
     ],
 )
@@ -112,10 +114,13 @@ def test_a_package_that_cannot_be_used(offer, changed, why):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (None, "--module odd_package: cannot import odd_package"),
-        ("import nowhere_to_be_found", "cannot import odd_package: No module named 'nowhere_to_be_found'"),
-        ("1 +", "importing odd_package fails: SyntaxError"),
-        ("raise ValueError('no')", "importing odd_package fails: ValueError: no"),
+        (None, "--module odd_package: there is no module odd_package"),
+        (
+            "import nowhere_to_be_found",
+            "odd_package.py:1: ModuleNotFoundError: No module named 'nowhere_to_be_found'; mend that line",
+        ),
+        ("1 +", r"importing odd_package fails at .*odd_package\.py:1: SyntaxError: invalid syntax"),
+        ("raise ValueError('no')", r"importing odd_package fails at .*odd_package\.py:1: ValueError: no"),
         ("PACKAGE = 5", r"odd_package has no PACKAGE = Package\(...\)"),
         ("", r"odd_package has no PACKAGE = Package\(...\)"),
     ],
@@ -176,3 +181,25 @@ def test_the_hash_of_a_definition_changes_with_its_contract(monkeypatch):
 
     monkeypatch.setattr(Plain, "outcome", replace(Plain.outcome, within=elapsed(hours=12)))
     assert definition_hash(Plain) != before
+
+
+def test_of_installed_packages_only_those_that_are_allowed_are_imported(monkeypatch):
+    """Whatever else somebody installed beside them runs none of its code here."""
+    from importlib.metadata import EntryPoint
+
+    imported = []
+
+    def load(where, _):
+        imported.append(where)
+        return OWN
+
+    monkeypatch.setattr(registry, "_load", load)
+    points = [EntryPoint(name, f"{name}.package:PACKAGE", registry.ENTRY_POINTS) for name in ("acme", "stray")]
+    monkeypatch.setattr(registry, "entry_points", lambda *, group: points if group == registry.ENTRY_POINTS else ())
+
+    registry.discover([OWN], allowed=["acme"])
+    assert imported == ["entry point 'acme'"]
+    registry.discover([OWN], allowed=[])
+    assert imported == ["entry point 'acme'"]
+    registry.discover([OWN])
+    assert len(imported) == 3

@@ -14,16 +14,18 @@ from workers.answers import in_short
 from workers.console import Exit, emit, fail, note, open_cases, run, setup
 from workers.journaled import send as send_journaled
 from workers.names import TaskName, actor, find_task, refuse_task
+from workers.pages.words import read_span
 from workers.roles import Standing, standing
 from workers.settings import Settings
-from workers.words import read_span
 from workunits.client import Cases
+from workunits.core.autonomy import STOPPED
 from workunits.core.errors import BadInput, Refused
+from workunits.core.reviews import WITHDRAWN
 from workunits.registry import Catalog
 
 ORIGIN = "cli"
 """Stands on the record as the door of these actions."""
-_OPTIONS = {"role": "--role-to"}
+_OPTIONS = {"role": "--role-to", "seconds": "--hours"}
 """Where a field of a body has another name among the options."""
 _LONGEST_WAIT = timedelta(days=3650)
 _MISSING = "Field required"
@@ -45,13 +47,31 @@ Body = Mapping[str, Any] | Callable[[TaskName], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
+class Reviewed:
+    """An answer, and what is said beside it about a model's proposal."""
+
+    body: Body
+    accepts: bool = False
+    """The answer is the proposal itself."""
+    rejects: bool = False
+    reason: str = ""
+    proposal: str = ""
+    """The hash of the proposal that was looked at."""
+
+    @property
+    def says_something(self) -> bool:
+        """Whether anything was said about a proposal."""
+        return bool(self.accepts or self.rejects or self.reason or self.proposal)
+
+
+@dataclass(frozen=True)
 class Act:
     """One action as it was typed."""
 
     action: str
     task: str
     by: Signature
-    body: Body = field(default_factory=dict)
+    body: Body | Reviewed = field(default_factory=dict)
 
 
 def act(ctx: typer.Context, wanted: Act, *, json: bool) -> None:
@@ -68,7 +88,7 @@ def act(ctx: typer.Context, wanted: Act, *, json: bool) -> None:
     async def send() -> tuple[dict[str, Any], Standing]:
         async with open_cases(ctx) as cases:
             found = await find_task(cases, wanted.task, action_id=wanted.by.action_id)
-            body = wanted.body(found) if callable(wanted.body) else wanted.body
+            body, review = await _said(cases, found, wanted.body)
             as_ = standing(
                 settings,
                 who,
@@ -92,6 +112,8 @@ def act(ctx: typer.Context, wanted: Act, *, json: bool) -> None:
                 "sent_at": datetime.now(UTC).isoformat(),
                 "body": dict(body),
             }
+            if review is not None:
+                envelope["review"] = review
             return await _deliver(settings, cases, found, envelope, hint=not json), as_
 
     said, as_ = run(send())
@@ -102,6 +124,41 @@ def act(ctx: typer.Context, wanted: Act, *, json: bool) -> None:
     emit({**after, "action": wanted.action, "action_id": id_, "actor": who, "acting_for": wanted.by.acting_for})
 
 
+async def _said(
+    cases: Cases, found: TaskName, wanted: Body | Reviewed
+) -> tuple[Mapping[str, Any], dict[str, Any] | None]:
+    """The body of an action, and what is said beside it about a proposal."""
+    if not isinstance(wanted, Reviewed):
+        return (wanted(found) if callable(wanted) else wanted), None
+    if not wanted.says_something:
+        return (wanted.body(found) if callable(wanted.body) else wanted.body), None
+    if wanted.accepts and found.task is None:
+        refuse_task(found.view, "there is no such open task, so nothing is proposed")
+    shown = (await cases.question(found.id))["proposal"] if found.task is not None else None
+    record = found.view.record if found.task is not None else None
+    proposed = record.proposal(found.id.rpartition("/")[2]) if record is not None else None
+    if proposed is not None and proposed.withdrawn is not None:
+        fail(f"{WITHDRAWN}, with --set or --input", code=STOPPED, exit_code=Exit.CONFLICT)
+    if found.task is not None and shown is None:
+        fail("no proposal is shown with this task: answer it with --set or --input", code="no_proposal")
+    if wanted.rejects and not wanted.reason and shown and shown["reasons"]:
+        fail(f"say why: one of {', '.join(shown['reasons'])}", code="invalid_field", field="--review-reason")
+    body = shown["output"] if wanted.accepts and shown else wanted.body(found) if callable(wanted.body) else wanted.body
+    if wanted.rejects and shown and not _differs(shown["output"], body):
+        fail("the answer is still as it was proposed: give the one that you decide instead", code="invalid_field")
+    review = {
+        "proposal": wanted.proposal or (shown["hash"] if wanted.accepts and shown else ""),
+        "decision": "accept" if wanted.accepts else "reject" if wanted.rejects else None,
+        "reason": wanted.reason,
+    }
+    return body, review
+
+
+def _differs(proposed: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
+    """Whether an answer says anything else than a proposal; what it leaves out, the step's type fills in."""
+    return any(proposed.get(name) != value for name, value in body.items())
+
+
 async def _deliver(
     settings: Settings, cases: Cases, found: TaskName, envelope: dict[str, Any], *, hint: bool
 ) -> dict[str, Any]:
@@ -110,6 +167,9 @@ async def _deliver(
     try:
         return await send_journaled(settings, cases, envelope)
     except BadInput as error:
+        if error.field == "review.reason":
+            said = str(error).removeprefix("review.reason: ")
+            fail(f"--review-reason: {said}", code=error.code, field="--review-reason")
         if action != "complete" and error.code == "invalid_field":
             await _explain(cases, found, action, error)
         if hint and action == "complete" and found.step:

@@ -16,7 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from workers.console import CommandError, Exit, judge, note
 from workers.intake import Line, Source, explained
-from workers.words import plain
+from workers.pages.words import plain
 from workunits.client import Cases, DuplicateCaseError, Started
 from workunits.core.errors import BadInput, WorkUnitsError
 

@@ -15,14 +15,16 @@ OWN = Package(
     contracts=("workunits.contracts",),
     performers=("activities",),
     calendars=("workunits.calendars",),
+    published="workunits.catalog",
 )
 
 
-def load_catalog(modules: Iterable[str] = ()) -> Catalog:
+def load_catalog(modules: Iterable[str] = (), allowed: Iterable[str] | None = None) -> Catalog:
     """Put the catalog together.
 
     Args:
         modules: Modules with a `PACKAGE`; they may lie in the current folder.
+        allowed: Names of the installed entry points that may be loaded; all when omitted.
 
     Raises:
         CatalogError: one cannot be loaded, or two units share a name.
@@ -33,4 +35,4 @@ def load_catalog(modules: Iterable[str] = ()) -> Catalog:
     if modules and here not in sys.path:
         # Last: a folder that happens to be called `activities` must not take the place of ours.
         sys.path.append(here)
-    return discover([OWN], modules)
+    return discover([OWN], modules, allowed=allowed)

@@ -12,15 +12,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from workers.commands import (
+    autonomy,
     baseline,
     calendars,
     cases,
+    catalog,
     codec,
     demo,
     design,
     evidence,
     export,
     forget,
+    govern,
     inbox,
     incidents,
     learn,
@@ -37,8 +40,10 @@ from workers.commands.advise import advise as advise_command
 from workers.commands.compare import compare as compare_command
 from workers.commands.explain import explain as explain_command
 from workers.commands.forecast import forecast as forecast_command
+from workers.commands.rehearse import rehearse as rehearse_command
 from workers.commands.report import report as report_command
 from workers.commands.rollout import rollout as rollout_command
+from workers.commands.stream import stream as stream_command
 from workers.console import EXIT_CODES, CommandError, Exit, Setup, debugging, judge, report
 
 app = typer.Typer(
@@ -73,9 +78,15 @@ app.command()(cases.cancel)
 app.command()(design.check)
 app.command()(design.diff)
 app.command()(design.init)
+app.command()(catalog.catalog)
+app.command()(catalog.role)
+app.command()(govern.publish)
+app.command()(govern.deprecate)
+app.command()(govern.retire)
 app.command()(replay.replay)
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(incidents.app, name="incidents")
+app.add_typer(autonomy.app, name="autonomy")
 app.add_typer(sla.app, name="sla")
 app.command()(ledger.follow)
 app.command()(inbox.inbox)
@@ -87,9 +98,11 @@ app.command()(evidence.evidence)
 app.command("report")(report_command)
 app.command("compare")(compare_command)
 app.command("rollout")(rollout_command)
+app.command("rehearse")(rehearse_command)
 app.command("explain")(explain_command)
 app.command("forecast")(forecast_command)
 app.command("advise")(advise_command)
+app.command("stream")(stream_command)
 app.command()(forget.forget)
 ledger.app.command()(forget.prune)
 app.command()(export.export)

@@ -99,7 +99,7 @@ class Setup:
         """
         from workers.catalog import load_catalog
 
-        return load_catalog(self.settings.modules)
+        return load_catalog(self.settings.modules, self.settings.packages)
 
 
 def setup(ctx: typer.Context) -> Setup:
@@ -120,7 +120,8 @@ async def open_cases(ctx: typer.Context) -> AsyncIterator[Cases]:
     Raises:
         SettingsError, CatalogError, UnreachableError.
     """
-    from workers.connect import connect
+    from workers.engine.connect import connect
+    from workers.governing.governed import Gate
     from workunits.client import Cases
 
     there = setup(ctx)
@@ -131,6 +132,7 @@ async def open_cases(ctx: typer.Context) -> AsyncIterator[Cases]:
         queue=there.settings.queue,
         deployment=there.settings.deployment,
         memory=_memory(there.settings),
+        admits=Gate(client, there.settings, there.catalog, warn=lambda said: note(f"warning: {said}")),
     )
 
 
@@ -180,10 +182,12 @@ _KNOWN: dict[str, tuple[Exit, str]] = {
     "BadInput": (Exit.USAGE, "invalid_field"),
     "CalendarError": (Exit.USAGE, "bad_calendar"),
     "CatalogError": (Exit.USAGE, "bad_catalog"),
+    "DamagedError": (Exit.USAGE, "damaged_file"),
     "DefinitionError": (Exit.FINDING, "unresolved_design"),
     "DuplicateCaseError": (Exit.CONFLICT, "duplicate"),
     "EngineError": (Exit.FINDING, "engine_failed"),
     "FileError": (Exit.USAGE, "bad_file"),
+    "GovernanceError": (Exit.CONFLICT, "not_published"),
     "HorizonError": (Exit.USAGE, "bad_horizon"),
     "InboxError": (Exit.FINDING, "cannot_listen"),
     "JournalError": (Exit.USAGE, "bad_journal"),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from workers.tables import Cell
-from workers.words import span
+from workers.pages.tables import Cell
+from workers.pages.words import span
 from workunits.cases import CaseView
 from workunits.core.spec import Elapsed
 from workunits.registry import Catalog

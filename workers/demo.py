@@ -17,11 +17,11 @@ from typing import Any
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from workers.catalog import OWN
-from workers.child import Child, environment_for, unless
-from workers.connect import connect
 from workers.demo_cases import SCRIPTS, Script
-from workers.embedded import Engine
-from workers.engine_faults import EngineError
+from workers.engine.child import Child, environment_for, unless
+from workers.engine.connect import connect
+from workers.engine.embedded import Engine
+from workers.engine.faults import EngineError
 from workers.playing import PATIENCE, Stage
 from workers.settings import PREFIX, Settings
 from workers.simulating.house import fresh_engine

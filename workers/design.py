@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -61,6 +62,21 @@ def report_on(cls: type[Any]) -> Report:
     if issubclass(cls, WorkUnit) and cls is not WorkUnit:
         return Report(where, "unit", problems, cls)
     return Report(where, "workflow" if is_workflow(cls) else "class", problems)
+
+
+def reports_around(modules: Sequence[str], allowed: Iterable[str] | None) -> list[Report]:
+    """Where a unit does not load: what is known of it, after the units of all packages that do."""
+    from workers.catalog import load_catalog
+
+    found: dict[str, Report] = {}
+    refused: dict[str, Report] = {}
+    for chosen, installed in ((), ()), ((), allowed), *(((module,), ()) for module in modules):
+        try:
+            for unit in load_catalog(chosen, installed):
+                found.setdefault(unit.unit_name, report_on(unit))
+        except DefinitionError as error:
+            refused[error.unit] = report_of_refusal(error)
+    return [*found.values(), *refused.values()]
 
 
 def report_of_refusal(error: DefinitionError) -> Report:

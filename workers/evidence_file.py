@@ -49,10 +49,12 @@ def read_evidence(path: Path) -> list[tuple[int, Told | Bad]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:
             reader = csv.DictReader(file, strict=True)
-            _check_columns([name.strip() for name in reader.fieldnames or ()])
-            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+            names = [name.strip() for name in reader.fieldnames or ()]
+            _check_columns(names)
+            reader.fieldnames = names
             for row in reader:
                 try:
+                    _check_width(row, len(names))
                     found.append((reader.line_num, told_of(row)))
                 except BadInput as error:
                     found.append((reader.line_num, Bad.of(reader.line_num, error)))
@@ -71,6 +73,14 @@ def _check_columns(names: list[str]) -> None:
         near = difflib.get_close_matches(strange[0], _KNOWN, n=1)
         remedy = f"did you mean {near[0]}?" if near else "take it out"
         raise BadInput(f"column {names.index(strange[0]) + 1} is none of {', '.join(_KNOWN)}; {remedy}", field="--csv")
+
+
+def _check_width(row: Mapping[str | None, str | list[str] | None], columns: int) -> None:
+    """Refuse what a decimal comma moves one column on: `1,5` would be told as 1, with 5 as its source."""
+    surplus = row.get(None) or ()  # where the reader leaves what is beyond the header
+    if any(cell.strip() for cell in surplus):
+        why = f"there are {columns + len(surplus)}, more than the {columns} columns; quote a value that has a comma"
+        raise BadInput(why, field="cells")
 
 
 def told_of(fields: Mapping[str, str | None]) -> Told:

@@ -11,10 +11,10 @@ from typing import Any
 from workers.acts import ORIGIN
 from workers.console import CommandError, Exit, fail, judge
 from workers.names import find_case
+from workers.pages.tables import Cell, line, pairs, table
+from workers.pages.words import distance, micro, moment, short_span
 from workers.roles import Standing, standing
 from workers.settings import Settings
-from workers.tables import Cell, line, pairs, table
-from workers.words import distance, micro, moment, short_span
 from workunits.client import Cases
 from workunits.operating import RetryEnd, Trouble, decide, end_of_retry, open_troubles, troubles_of
 

@@ -109,13 +109,20 @@ class Source:
 
 
 @contextmanager
-def opened(path: str) -> Iterator[Source]:
+def opened(path: str, *, field: str = "--input") -> Iterator[Source]:
     """Open a file, or stdin for `-`.
 
+    Args:
+        path: The file.
+        field: The option that names it.
+
     Raises:
+        BadInput: stdin is closed.
         OSError: it cannot be opened.
     """
     if path == STDIN:
+        if sys.stdin is None:  # as `<&-` leaves it, and some that start processes in the background
+            raise BadInput("stdin is closed, so there is nothing to read; pipe it in, or name a file", field=field)
         if sys.stdin.isatty():
             note("Reading from the terminal; end with Ctrl-D.")
         yield Source(sys.stdin.fileno(), "stdin", _size(sys.stdin.fileno()))

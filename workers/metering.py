@@ -27,7 +27,7 @@ from temporalio.runtime import PrometheusConfig
 
 from observability.runtime_metrics import OURS
 from observability.tracing import sends, service_name
-from workers.ports import LOOPBACK
+from workers.engine.ports import LOOPBACK
 from workers.settings import Settings, SettingsError
 
 log = logging.getLogger("workunits")
@@ -37,7 +37,8 @@ _DAY = 86_400.0
 _SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, _DAY)
 _CYCLE = (1.0, 60.0, 3600.0, 4 * 3600.0, 8 * 3600.0, _DAY, 3 * _DAY, 7 * _DAY, 14 * _DAY, 30 * _DAY)
 _ATTRIBUTES = {*OURS, "result", "code"}
-_GEN_AI = {"gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "gen_ai.token.type"}
+_GEN_AI = {f"gen_ai.{name}" for name in ("operation.name", "provider.name", "request.model", "token.type")}
+_ASKED = {*_GEN_AI, "unit", "step", "error.type"}
 
 
 def core_metrics(port: int) -> PrometheusConfig:
@@ -130,7 +131,10 @@ def _views() -> list[View]:
     """Bounded label sets, whatever a library records; a model answers with names of its own."""
     return [
         View(instrument_name="workunit.*", attribute_keys=_ATTRIBUTES, aggregation=DefaultAggregation()),
-        View(instrument_name="gen_ai.client.token.usage", attribute_keys=_GEN_AI, aggregation=DefaultAggregation()),
+        *(
+            View(instrument_name=f"gen_ai.client.{name}", attribute_keys=_ASKED, aggregation=DefaultAggregation())
+            for name in ("token.usage", "operation.duration")
+        ),
         View(instrument_name="gen_ai.client.operation.time_to_first_chunk", aggregation=DropAggregation()),
         View(instrument_name="operation.cost", aggregation=DropAggregation()),
     ]

@@ -50,7 +50,7 @@ class TaskName:
         if self.task:
             return self.task.revision
         clock = self.id.rpartition("/")[2].removeprefix(PREFIX)
-        return 1 + sum(entry.clock == clock for entry in self.view.record.entries) if self.view.record else 1
+        return self.view.record.revision_of_clock(clock) if self.view.record else 1
 
 
 async def find_case(cases: Cases, name: str) -> CaseView:
@@ -92,7 +92,7 @@ async def find_task(cases: Cases, name: str, *, action_id: str = "") -> TaskName
     task = next((task for task in view.tasks if task.id == task_id), None)
     step_name = task.step if task else _AGAIN.sub("", key)
     steps = cases.catalog.get(view.unit).steps
-    step = next((step for step in steps if step.name == step_name and step.kind == "human"), None)
+    step = next((step for step in steps if step.name == step_name and step.asks_person), None)
     accountable = cases.catalog.get(view.unit).outcome.accountable if key.startswith(PREFIX) else ""
     return TaskName(task_id, view, task, step, accountable)
 

@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 from workers.settings import Settings
 from workunits.ai import Model
+from workunits.broken_import import is_missing, why_not
+from workunits.core.errors import WorkUnitsError
 from workunits.core.spec import Step
 from workunits.messages import FileOutbox, SmtpTransport, Transport
 from workunits.performs import Performer, PerformersError, collect, match
@@ -19,25 +21,28 @@ from workunits.performs import Performer, PerformersError, collect, match
 SMTP, SUBMISSION = 25, 587
 
 
-def load_performers(settings: Settings, steps: Iterable[Step[Any, Any]], modules: Iterable[str]) -> list[Performer]:
+def load_performers(
+    settings: Settings, steps: Iterable[Step[Any, Any]], modules: Iterable[str], *, model: Model | None = None
+) -> list[Performer]:
     """Find the performer of every machine step.
 
     Args:
         settings: What performers are built from.
         steps: The steps that this process serves.
         modules: Where the performers are; of a package, all its modules.
+        model: The AI model; that of the settings when omitted.
 
     Raises:
         PerformersError: a step has none or two, a module cannot be imported, or a class asks for what is not there.
         ModelNameError: the settings name an AI model that is not known.
     """
-    return match(steps, collect(_modules(modules), resources(settings)))
+    return match(steps, collect(_modules(modules), resources(settings, model)))
 
 
-def resources(settings: Settings) -> dict[type, object]:
+def resources(settings: Settings, model: Model | None = None) -> dict[type, object]:
     """What a class of performers may ask for in its constructor, by type."""
     return {
-        Model: Model(settings.ai_model, settings.ai_base_url),
+        Model: model or Model(settings.ai_model, settings.ai_base_url),
         Transport: transport(settings),
         Path: settings.data,
     }
@@ -72,5 +77,8 @@ def _modules(names: Iterable[str]) -> Iterator[types.ModuleType]:
 def _import(name: str) -> types.ModuleType:
     try:
         return importlib.import_module(name)
-    except ImportError as error:
-        raise PerformersError(f"cannot import the performers' module {name}: {error}") from error
+    except WorkUnitsError:
+        raise
+    except (Exception, SystemExit) as error:  # a module may do anything
+        remedy = "mend its name in PACKAGE.performers" if is_missing(name, error) else "mend that line"
+        raise PerformersError(f"performers: {why_not(name, error)}; {remedy}") from error

@@ -24,6 +24,11 @@ CASES = "cases"
 MACHINES = ("automated", "ai")
 
 
+def machine(step: Step[Any, Any]) -> str:
+    """The kind of machine that performs a step, or proposes for it."""
+    return "ai" if step.kind == "hybrid" else step.kind
+
+
 @dataclass(frozen=True)
 class Share:
     """What one queue is served with."""
@@ -74,7 +79,7 @@ def shares(settings: Settings, catalog: Catalog, executors: Collection[str] = ()
             for unit in catalog
             for step in unit.steps
             # An inline step runs where its case runs, whatever queue its kind has.
-            if step.kind in MACHINES and (cases if step.inline else step.kind in kinds)
+            if step.has_performer and (cases if step.inline else machine(step) in kinds)
         )
         result.append(Share(queue, cases, kinds, steps))
     return result
@@ -84,10 +89,10 @@ def router(settings: Settings, catalog: Catalog) -> Interceptor | None:
     """What sends steps to the queue of their kind; None when no kind has its own."""
     separate = settings.separate_queues
     routes = {
-        step.activity: separate[step.kind]
+        step.activity: separate[machine(step)]
         for unit in catalog
         for step in unit.steps
-        if step.kind in separate and not step.inline
+        if step.has_performer and machine(step) in separate and not step.inline
     }
     return _Router(routes) if routes else None
 

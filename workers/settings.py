@@ -2,7 +2,7 @@
 
 From the environment (`WORKUNITS_QUEUE=...`), else from a TOML file (`workunits.toml` in the current folder, or the
 one that `--config` names), else the default. How to reach Temporal is not among them: that is Temporal's own
-configuration, see `workers.address`.
+configuration, see `workers.engine.address`.
 """
 
 from __future__ import annotations
@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     """Temporal's page, for links to a case's history."""
     trace_url: Annotated[str, Field(pattern=r"^https?://[^\s{}]+\{trace_id\}[^\s{}]*$")] | None = None
     """For links to a case's trace, with `{trace_id}` in it."""
+    unpublished: Literal["embedded", "anywhere"] = "embedded"
+    """Where definitions that nobody has signed may run: on the embedded engine alone, or on any, for development."""
     calendars: Path = Path("calendars")
     """The folder of the organisation's published calendars, beside those that packages bring."""
     data: Path = Path(".workunits/data")
@@ -113,8 +115,10 @@ class Settings(BaseSettings):
     """The name of the Temporal worker deployment."""
     modules: Annotated[tuple[_Module, ...], NoDecode] = ()
     """Modules with a `PACKAGE`, beside the installed ones; in the environment separated by commas."""
+    packages: Annotated[tuple[str, ...] | None, NoDecode] = None
+    """Entry points of `workunits.packages` that may be loaded, by name; all that are installed when omitted."""
     max_cached_cases: int = Field(default=2000, ge=0, le=100_000)
-    """Open cases that a worker keeps in memory (95 KiB each); others are replayed when something happens."""
+    """Open cases that a worker keeps in memory (about 107 KiB each); others are replayed when something happens."""
     max_activities: int = Field(default=100, ge=1, le=10_000)
     """Machine steps that a worker performs at a time, per queue."""
     grace_seconds: float = Field(default=10, ge=0, le=3600)
@@ -145,7 +149,7 @@ class Settings(BaseSettings):
         del settings_cls, dotenv_settings, file_secret_settings
         return env_settings, init_settings
 
-    @field_validator("modules", "codec_origins", "inbox_proxies", mode="before")
+    @field_validator("modules", "packages", "codec_origins", "inbox_proxies", mode="before")
     @classmethod
     def _split_list(cls, given: Any) -> Any:
         return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given

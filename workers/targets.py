@@ -8,20 +8,19 @@ import importlib
 import inspect
 import re
 import sys
-import traceback
 import types
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from workers.console import Exit, fail
+from workunits.broken_import import is_missing, why_not
 from workunits.core.errors import DefinitionError
 from workunits.core.gate_workflow import is_workflow
 from workunits.core.unit import WorkUnit
 
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _SHOWN = 80
-_SHOWN_ERROR = 300
 
 
 def find_class(target: str) -> type[Any]:
@@ -64,16 +63,11 @@ def import_module(place: str) -> types.ModuleType:
             return importlib.import_module(name)
     except DefinitionError:
         raise
-    except ModuleNotFoundError as error:
-        if error.name and f"{name}.".startswith(f"{error.name}."):
-            fail(
-                f"there is no module {_short(error.name)}, neither in this folder nor installed",
-                code="no_module",
-                field="target",
-            )
-        _broken(name, error)
     except (Exception, SystemExit) as error:  # noqa: BLE001, a module may do anything
-        _broken(name, error)
+        if isinstance(error, ModuleNotFoundError) and error.name and is_missing(name, error):
+            absent = f"there is no module {_short(error.name)}, neither in this folder nor installed"
+            fail(absent, code="no_module", field="target")
+        fail(why_not(name, error), code="import_failed", exit_code=Exit.FINDING, field="target")
 
 
 def _name_of_file(path: Path) -> str:
@@ -87,20 +81,6 @@ def _name_of_file(path: Path) -> str:
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
     return ".".join(names[:-1] if path.stem == "__init__" else names)
-
-
-def _broken(name: str, error: BaseException) -> NoReturn:
-    where = ""
-    if isinstance(error, SyntaxError) and error.filename:
-        where = f" at {_relative(error.filename)}:{error.lineno}"
-    else:
-        ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-        theirs = [frame for frame in ours if frame.filename != __file__]
-        if theirs:
-            where = f" at {_relative(theirs[-1].filename)}:{theirs[-1].lineno}"
-    said = error.msg if isinstance(error, SyntaxError) else str(error)
-    why = f"{type(error).__name__}: {said}"[:_SHOWN_ERROR]
-    fail(f"importing {_short(name)} fails{where}: {why}", code="import_failed", exit_code=Exit.FINDING, field="target")
 
 
 def _without_class(module: types.ModuleType, place: str) -> NoReturn:
@@ -131,11 +111,6 @@ def _candidates(module: object) -> list[str]:
         and member.__module__ == getattr(module, "__name__", "")
         and (issubclass(member, WorkUnit) or is_workflow(member))
     ]
-
-
-def _relative(filename: str) -> str:
-    path = Path(filename)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name
 
 
 def _short(text: str) -> str:

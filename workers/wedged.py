@@ -18,7 +18,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from workers.checks import Finding
+from workers.checks.finding import Finding
 from workers.opened import open_failure
 from workunits.registry import Catalog
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -30,12 +29,14 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from workunits import trace_ids
 from workunits.cases import CaseView, TaskView, is_unknown, start_note, view_of
+from workunits.core.clock_acts import PREFIX
 from workunits.core.errors import BadInput, Refused, WorkUnitsError
+from workunits.core.proposal import Review
 from workunits.core.record import LONGEST_DELAY, OPEN_TASKS, START_MEMO, STATE, StartNote
 from workunits.core.spec import CLOSES, OPEN_STATES
 from workunits.core.strict_json import BODY_LIMIT, VALUE_LIMIT, parse
 from workunits.core.unit import WorkUnit
-from workunits.delivery import after_close, deliver
+from workunits.delivery import after_close, deliver, size_of
 from workunits.keys import business_key
 from workunits.registry import Catalog
 from workunits.rollout import DEPLOYMENT, Rollouts
@@ -62,11 +63,8 @@ class DuplicateCaseError(WorkUnitsError):
             forgotten: The engine has it no more, and its input cannot be compared.
         """
         self.case = case
-        what = (
-            f"and has closed: {state}; the engine has forgotten it"
-            if forgotten
-            else f"with another input (it is {state})"
-        )
+        gone, there = f"and has closed: {state}; the engine has forgotten it", f"with another input (it is {state})"
+        what = gone if forgotten else there
         super().__init__(f"case {case} exists {what}; show it, or use another business key")
 
 
@@ -98,6 +96,7 @@ class Cases:
         queue: str = QUEUE,
         memory: Memory | None = None,
         deployment: str = DEPLOYMENT,
+        admits: Callable[[type[WorkUnit]], Awaitable[None]] | None = None,
     ) -> None:
         """Use a connected client that carries the plugin.
 
@@ -107,12 +106,21 @@ class Cases:
             queue: The task queue of their workflows.
             memory: Who remembers cases beyond the engine's retention.
             deployment: The Worker Deployment whose rollouts new cases follow.
+            admits: Refuses units of which no case may be started here.
         """
         self.rollouts = Rollouts(client, deployment)
         self.client = client
         self.catalog = catalog
         self._queue = queue
         self._memory = memory
+        self._admits = admits
+
+    async def admit(self, unit: str) -> type[WorkUnit]:
+        """A unit of which cases may be started here; raises what `start` raises of it."""
+        cls = self.catalog.get(unit)
+        if self._admits:
+            await self._admits(cls)
+        return cls
 
     async def start(
         self,
@@ -136,8 +144,9 @@ class Cases:
 
         Raises:
             UnknownUnitError, BadInput, DuplicateCaseError.
+            Refused: its definition is not published, or retired.
         """
-        cls = self.catalog.get(unit)
+        cls = await self.admit(unit)
         case = parse(cls.case_type, data, limit=VALUE_LIMIT)
         key = business_key(cls, case, key)
         if accepted_at and accepted_at.tzinfo is None:
@@ -263,6 +272,7 @@ class Cases:
         revision: int | None = None,
         sent_at: datetime | None = None,
         acting_for: str | None = None,
+        review: Review | None = None,
         patience: float = 20,
     ) -> dict[str, Any]:
         """Act on a task and have the unit's answer.
@@ -277,6 +287,7 @@ class Cases:
             revision: The revision that the actor saw; the task's present one when omitted.
             sent_at: When the actor decided; now when omitted.
             acting_for: Whom the actor stands in for.
+            review: What the actor says about the proposal that was shown.
             patience: Seconds of repeating while nobody answers.
 
         Returns:
@@ -297,7 +308,7 @@ class Cases:
             "acting_for": acting_for,
             "sent_at": (sent_at or datetime.now(UTC)).isoformat(),
             "body": dict(body or {}),
-        }
+        } | ({"review": review.model_dump(mode="json")} if review else {})
         return await self.send(envelope, patience=patience)
 
     async def send(self, envelope: dict[str, Any], *, patience: float = 20) -> dict[str, Any]:
@@ -311,7 +322,7 @@ class Cases:
             BadInput, Refused, UnknownCaseError, UndeliveredError: as `act`.
         """
         case = case_of(envelope["task_id"])
-        size = _size(envelope)
+        size = size_of(envelope)
         if size > BODY_LIMIT:
             raise BadInput(f"{size} bytes, at most {BODY_LIMIT} are taken", field="body", code="too_large")
         until = time.monotonic() + patience
@@ -334,6 +345,9 @@ class Cases:
         incident = view.record.incident(task_id) if view.record else None
         if incident is not None:
             return incident.revision
+        clock = task_id.rpartition("/")[2]
+        if view.record and clock.startswith(PREFIX):
+            return view.record.revision_of_clock(clock.removeprefix(PREFIX))
         return next((task.revision for task in view.tasks if task.id == task_id), 1)
 
     async def cancel(self, case: str, *, actor: str, reason: str) -> None:
@@ -373,14 +387,6 @@ def _in_state(state: str) -> str:
     if state == "running":  # in its first machine steps a case has no attribute yet
         wanted = f"({wanted} OR {STATE.name} IS NULL)"
     return wanted if state in CLOSES else f"ExecutionStatus = 'Running' AND {wanted}"
-
-
-def _size(envelope: dict[str, Any]) -> int:
-    """Bytes of an action as it travels."""
-    try:
-        return len(json.dumps(envelope, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode())
-    except (TypeError, ValueError):  # what it says repeats the value
-        raise BadInput("what JSON can hold: no NaN, no half character", field="body", code="bad_body") from None
 
 
 def case_of(task_id: str) -> str:

@@ -78,6 +78,14 @@ async def deliver(handle: WorkflowHandle[Any, Any], envelope: dict[str, Any], pa
     raise UndeliveredError(envelope["action_id"], why)
 
 
+def size_of(envelope: dict[str, Any]) -> int:
+    """Bytes of an action as it travels."""
+    try:
+        return len(json.dumps(envelope, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode())
+    except (TypeError, ValueError):  # what it says repeats the value
+        raise BadInput("what JSON can hold: no NaN, no half character", field="body", code="bad_body") from None
+
+
 def _refusal(error: WorkflowUpdateFailedError) -> WorkUnitsError:
     cause = error.cause
     if not isinstance(cause, ApplicationError):

@@ -29,14 +29,20 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from workunits.core import strict_json
+from workunits.core.approving import STALE, is_approved
 from workunits.core.errors import BadInput, BusinessException, WorkUnitsError
+from workunits.core.proposal import Asked, Offered
 from workunits.core.record import TIMING, Failure
 from workunits.core.sealed import require_open
 from workunits.core.spec import I, O, Step
+from workunits.proposing import Declared, Proposal, Standings, offer, perform_unless_stopped
 
 S = TypeVar("S")
 _MARK = "__performs__"
-_MESSAGE_LIMIT = 1000
+_TOLD_NOTHING = RawValue(Payload(metadata={"encoding": b"json/plain"}, data=b"{}"))
+_GUARDS: Mapping[str, Callable[..., Awaitable[Any]]] = {"hybrid": offer, "ai": perform_unless_stopped}
+"""What stands before a model: how far it may go, and whether somebody stopped it."""
+_MESSAGE_LIMIT, _SHOWN = 1000, 300
 THREADS = 64
 """Threads for performers that block; one that never returns keeps its thread until the process ends."""
 
@@ -53,6 +59,10 @@ class _Binder(Generic[I, O]):
     def __init__(self, step: Step[I, O]) -> None:
         self._step = step
 
+    @overload
+    def __call__(self, fn: Callable[[I], Awaitable[Proposal[O]]]) -> Callable[[I], Awaitable[Proposal[O]]]: ...
+    @overload
+    def __call__(self, fn: Callable[[S, I], Awaitable[Proposal[O]]]) -> Callable[[S, I], Awaitable[Proposal[O]]]: ...
     @overload
     def __call__(self, fn: Callable[[I], Awaitable[O]]) -> Callable[[I], Awaitable[O]]: ...
     @overload
@@ -89,18 +99,29 @@ class Performer:
     where: str
     """Module and name, for messages."""
 
-    def as_activity(self) -> Callable[..., Any]:
-        """The Temporal activity: reads the input, checks the output, and reports attempt and times with it."""
+    def as_activity(self, standings: Standings | None = None) -> Callable[..., Any]:
+        """The Temporal activity: reads the input, checks the output, and reports attempt and times with it.
+
+        Args:
+            standings: Says how far the model of a step may go; as it is declared, when omitted.
+        """
         step, fn = self.step, self.fn
         is_async = inspect.iscoroutinefunction(fn)
 
-        async def perform(raw: RawValue) -> RawValue:
+        async def perform(raw: RawValue, told: RawValue = _TOLD_NOTHING) -> RawValue:
             began = time.monotonic()
             try:
                 require_open(raw)
                 what = step.takes.model_validate_json(raw.payload.data)
+                asked = Asked.model_validate_json(told.payload.data)
+                _require_approval(step, what, asked)
+
+                def run() -> Awaitable[Any]:
+                    return fn(what) if is_async else _in_thread(fn, what)
+
+                guard = _GUARDS.get(step.kind)
                 async with _heartbeat():
-                    out = await (fn(what) if is_async else _in_thread(fn, what))
+                    out = await (guard(step, run, asked, standings or Declared()) if guard else run())
                 return _answer(step, out, began)
             except BusinessException as error:
                 raise _business(step, error, began) from error
@@ -109,7 +130,12 @@ class Performer:
             except Exception as error:
                 raise _technical(error, type(error).__name__, began) from error
 
-        return activity.defn(name=step.activity)(perform)
+        async def plain(raw: RawValue) -> RawValue:
+            return await perform(raw)
+
+        # The SDK drops the types of all arguments where their number differs from that of the parameters.
+        told_more = step.kind == "hybrid" or step.approved_by is not None
+        return activity.defn(name=step.activity)(perform if told_more else plain)
 
 
 def collect(modules: Iterable[types.ModuleType], resources: Mapping[type, object]) -> list[Performer]:
@@ -120,7 +146,7 @@ def collect(modules: Iterable[types.ModuleType], resources: Mapping[type, object
         resources: What a class may ask for in its constructor, by type.
 
     Raises:
-        PerformersError: a class asks for something that is not there.
+        PerformersError: a class asks for something that is not there, or its constructor fails.
     """
     found: list[Performer] = []
     for module in modules:
@@ -149,7 +175,7 @@ def match(steps: Iterable[Step[Any, Any]], performers: Iterable[Performer]) -> l
         by_name.setdefault(performer.step.activity, []).append(performer)
     chosen, problems = [], []
     for step in steps:
-        if step.kind == "human":
+        if not step.has_performer:
             continue
         there = by_name.get(step.activity, [])
         if len(there) == 1:
@@ -176,7 +202,11 @@ def _build(cls: type, where: str, resources: Mapping[type, object]) -> object:
     if lacking:
         known = ", ".join(sorted(t.__name__ for t in resources))
         raise PerformersError(f"{where} asks for {', '.join(lacking)}; the worker has {known}")
-    return cls(**{name: resources[hint] for name, hint in wanted.items() if hint is not None})
+    try:
+        return cls(**{name: resources[hint] for name, hint in wanted.items() if hint is not None})
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"[:_SHOWN]
+        raise PerformersError(f"{where} cannot be made: {why}; mend its constructor") from error
 
 
 async def _in_thread(fn: Callable[[Any], Any], what: BaseModel) -> Any:
@@ -222,9 +252,10 @@ def _timing(began: float) -> list[int]:
 
 def _answer(step: Step[Any, Any], out: Any, began: float) -> RawValue:
     """Check the result here, in the worker, where a misfit fails the step and not the case's workflow task."""
-    if not isinstance(out, step.gives):
+    gives = Offered if step.kind == "hybrid" else step.gives
+    if not isinstance(out, gives):
         raise ApplicationError(
-            f"{step.activity} must give {step.gives.__name__}, not {type(out).__name__}",
+            f"{step.activity} must give {gives.__name__}, not {type(out).__name__}",
             type="bad_result",
             non_retryable=True,
         )
@@ -233,13 +264,20 @@ def _answer(step: Step[Any, Any], out: Any, began: float) -> RawValue:
         if not _is_finite(out.model_dump(warnings=False)):
             raise ValueError("it holds NaN or an infinity")
         data = to_json(out)
-        strict_json.parse(step.gives, data, limit=strict_json.VALUE_LIMIT)
+        strict_json.parse(gives, data, limit=strict_json.VALUE_LIMIT)
     except (BadInput, ValidationError, ValueError) as error:
         raise ApplicationError(
             f"{step.activity} gave a result that is not fit: {error}", type="bad_result", non_retryable=True
         ) from None
     timing = to_json(_timing(began))
     return RawValue(Payload(metadata={"encoding": b"json/plain", TIMING: timing}, data=data))
+
+
+def _require_approval(step: Step[Any, Any], what: BaseModel, asked: Asked) -> None:
+    if step.approved_by is not None and not is_approved(step, what, asked):
+        decided = step.approved_by.name
+        why = f"{step.activity} was given something else than {decided!r} has decided, or nothing was decided"
+        raise ApplicationError(why, type=STALE, non_retryable=True)
 
 
 def _is_finite(value: Any) -> bool:

@@ -12,17 +12,19 @@ import difflib
 import hashlib
 import importlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import types
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import Any
 
+from workunits.broken_import import is_missing, why_not
 from workunits.core.errors import WorkUnitsError
-from workunits.core.spec import Between, Elapsed, On, Rule, Step, Target, as_target
 from workunits.core.unit import WorkUnit
+from workunits.described import describe as describe  # noqa: PLC0414 - found here since before it had a file
 
 ENTRY_POINTS = "workunits.packages"
-_STATED = ("name", "units", "contracts", "performers", "calendars")
+_STATED = ("name", "published", "units", "contracts", "performers", "calendars")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Package:
     """Its modules or packages with the functions that perform the machine steps."""
     calendars: tuple[str, ...] = ()
     """Its packages that bring published calendars, as `NAME/VERSION.toml`."""
+    published: str = ""
+    """Its package that keeps the published definitions, as `published/UNIT/VERSION.json`; see docs/governance.md."""
 
 
 class UnknownUnitError(WorkUnitsError):
@@ -91,6 +95,20 @@ class Catalog:
             raise UnknownUnitError(f"there is no such unit; did you mean {' or '.join(near) or 'nothing'}?")
         return unit
 
+    def package_of(self, name: str) -> Package:
+        """The package that a unit belongs to.
+
+        Raises:
+            UnknownUnitError: names the nearest ones.
+        """
+        unit = self.get(name)
+        return next(package for package in self.packages if unit in package.units)
+
+    def only(self, names: Collection[str]) -> Catalog:
+        """The same packages with only some of their units."""
+        kept = ([unit for unit in package.units if unit.unit_name in names] for package in self.packages)
+        return Catalog(replace(p, units=tuple(units)) for p, units in zip(self.packages, kept, strict=True))
+
     @property
     def contracts(self) -> tuple[str, ...]:
         """The modules that pass through the sandbox."""
@@ -107,20 +125,29 @@ class Catalog:
         return tuple(dict.fromkeys(module for package in self.packages for module in package.calendars))
 
 
-def discover(own: Sequence[Package], modules: Iterable[str] = (), *, installed: bool = True) -> Catalog:
+def discover(
+    own: Sequence[Package],
+    modules: Iterable[str] = (),
+    *,
+    installed: bool = True,
+    allowed: Iterable[str] | None = None,
+) -> Catalog:
     """Find all packages: ours, the installed ones, and those named.
 
     Args:
         own: The packages of this repository.
         modules: Modules with a `PACKAGE`.
         installed: Whether to look at entry points.
+        allowed: Which of them, by name, may be loaded: nothing of another one is imported; all when omitted.
 
     Raises:
         CatalogError: one cannot be loaded or used, or two share a name; says which and why.
         DefinitionError: a unit has unresolved design decisions.
     """
     found = {package.name: (package, "this repository") for package in own}
-    offered = [(f"entry point {e.name!r}", e.value) for e in entry_points(group=ENTRY_POINTS)] if installed else []
+    names = None if allowed is None else frozenset(allowed)
+    there = [e for e in entry_points(group=ENTRY_POINTS) if names is None or e.name in names] if installed else []
+    offered = [(f"entry point {e.name!r}", e.value) for e in there]
     for where, target in [*offered, *((f"--module {module}", f"{module}:PACKAGE") for module in modules)]:
         package = _load(where, target)
         before, of = found.setdefault(package.name, (package, where))
@@ -131,28 +158,34 @@ def discover(own: Sequence[Package], modules: Iterable[str] = (), *, installed: 
 
 def _load(where: str, target: str) -> Package:
     module, _, attribute = target.partition(":")
-    try:
-        package = getattr(importlib.import_module(module), attribute or "PACKAGE", None)
-    except WorkUnitsError:
-        raise
-    except ImportError as error:
-        raise CatalogError(f"{where}: cannot import {module}: {error}") from error
-    except Exception as error:
-        raise CatalogError(f"{where}: importing {module} fails: {type(error).__name__}: {error}"[:500]) from error
+    package = getattr(_import(where, module), attribute or "PACKAGE", None)
     if not isinstance(package, Package):
         raise CatalogError(f"{where}: {module} has no PACKAGE = Package(...) from workunits.registry")
     misfit = _misfit(package)
     if misfit:
         raise CatalogError(f"{where}: PACKAGE.{misfit}")
+    for contracts in package.contracts:  # a build is made of their files, and the sandbox lets their names through
+        _import(f"{where}: PACKAGE.contracts", contracts)
     return package
+
+
+def _import(where: str, module: str) -> types.ModuleType:
+    try:
+        return importlib.import_module(module)
+    except WorkUnitsError:
+        raise
+    except Exception as error:
+        remedy = "mend the name" if is_missing(module, error) else "mend that line"
+        raise CatalogError(f"{where}: {why_not(module, error)}; {remedy}") from error
 
 
 def _misfit(package: Package) -> str:
     """The first thing in a package that cannot be used, as `field: what is wrong and what to write`."""
     stated: dict[str, Any] = {field: getattr(package, field) for field in _STATED}
-    name = stated.pop("name")
+    name, published = stated.pop("name"), stated.pop("published")
     if not isinstance(name, str) or not name.strip():
         return 'name: it has no name; write Package("acme", ...)'
+    stated["published"] = [published] if published != "" else ()
     for field, given in stated.items():
         if not isinstance(given, tuple | list):
             return f"{field}: {type(given).__name__} is no tuple; a tuple of one has a comma: (it,)"
@@ -167,90 +200,14 @@ def _misfit(package: Package) -> str:
     return ""
 
 
-def describe(unit: type[WorkUnit]) -> dict[str, Any]:
-    """The four elements of a unit as plain data: its contract with those who use it."""
-    outcome, learning = unit.outcome, unit.learning
-    return {
-        "unit": unit.unit_name,
-        "version": unit.version,
-        "key": unit.key,
-        "facts": list(unit.facts),
-        "outcome": {
-            "statement": outcome.statement,
-            "result": outcome.result.model_json_schema(),
-            **_promise(outcome.target),
-            "accountable": outcome.accountable,
-        }
-        | {f"target {between.name}": _between(between) for between in unit.targets},
-        "logic": {"input": unit.case_type.model_json_schema(), "rules": [_rule(rule) for rule in unit.rules]},
-        "structure": {"steps": [_step(step) for step in unit.steps]},
-        "learning": {
-            "owner": learning.owner,
-            "review_seconds": learning.review.span.total_seconds(),
-            "measures": [{"measure": str(m), "baseline": m.baseline} for m in learning.measures],
-            "rates": {role: f"{rate.per_hour:g} {rate.currency}/h" for role, rate in learning.rates.items()},
-        },
-    }
-
-
 def definition_hash(unit: type[WorkUnit]) -> str:
     """Twelve hex digits that change when the unit's contract changes."""
-    return hashlib.sha256(json.dumps(describe(unit), sort_keys=True).encode()).hexdigest()[:12]
+    return hash_of(describe(unit))
 
 
-def _between(promised: Between) -> dict[str, Any]:
-    return {"since": promised.since, "until": promised.until, **_promise(promised.target)}
-
-
-def _promise(target: Target) -> dict[str, Any]:
-    """A promise; what is not declared is left out."""
-    within = target.within
-    said: dict[str, Any] = {"within_seconds": within.span.total_seconds()} if isinstance(within, Elapsed) else {}
-    said |= {} if isinstance(within, Elapsed) else {"within": str(within), "calendar": target.calendar}
-    said["warn"] = target.warn
-    for name in ("goal", "pauses", "passed", "ladder"):
-        if getattr(target, name):
-            said[name] = str(getattr(target, name))
-    return said
-
-
-def _step(step: Step[Any, Any]) -> dict[str, Any]:
-    promised = {"start_by": step.start_by, "finish_by": step.finish_by}
-    return {
-        "name": step.name,
-        "executor": step.kind,
-        "performed_by": step.role or step.activity,
-        "takes": step.takes.__name__,
-        "gives": step.gives.__name__,
-        "decides": step.decides,
-        "accountable": step.accountable or None,
-        "external": step.external,
-        "raises": [exception.code for exception in step.raises],
-        "timeout_seconds": None if step.kind == "human" else step.timeout.total_seconds(),
-        "attempts": None if step.kind == "human" else step.attempts,
-        "inline": step.inline,
-        "expires_seconds": step.expires.span.total_seconds() if step.expires else None,
-        **{name: _promise(as_target(given)) for name, given in promised.items() if given is not None},
-    } | _trouble(step)
-
-
-def _trouble(step: Step[Any, Any]) -> dict[str, Any]:
-    """What follows trouble; nothing where that is not declared, so that older definitions keep their hash."""
-    after = {"after": step.after} if step.after != "fail" else {}
-    return after | ({"compensated_by": step.compensated_by.name} if step.compensated_by else {})
-
-
-def _rule(rule: Rule) -> dict[str, Any]:
-    on = rule.exception.code if isinstance(rule, On) else "technical_failure"
-    if rule.instead:
-        then = f"{rule.instead.name} takes over"
-    elif isinstance(rule, On) and rule.repair:
-        then = f"{rule.repair.name} mends the input, then again, at most {rule.times} time(s)"
-    else:
-        then = "the case closes as not achieved"
-    if isinstance(rule, On) and rule.compensate:
-        then += ", after what was done is undone"
-    return {"step": rule.step.name, "on": on, "then": then}
+def hash_of(definition: Mapping[str, Any]) -> str:
+    """Twelve hex digits of plain data, such as a definition or a part of it."""
+    return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _where(unit: type[WorkUnit]) -> str:

@@ -21,11 +21,10 @@ from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxMatcher, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy as Policy
 
+from workunits.leftovers import apart, let_go
+
 RUNTIME = ("activities", "inbox", "observability", "workers")
 """Our packages that act; a unit that imports one is refused when its worker is built."""
-
-_SAID, _BY = "_current_completion", "_deployment_version_for_current_task"
-"""Where the SDK keeps messages of a workflow task, and sets them anew at the next one."""
 
 
 class _Again(Loader):
@@ -94,7 +93,7 @@ class StrictRunner(SandboxedWorkflowRunner):
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         """Make the sandbox of one case."""
         with _UNIT_FILES.of(det.defn.cls.__module__):
-            sandbox: Any = super().create_instance(det)
+            sandbox: Any = super().create_instance(apart(det))
         inside = sandbox.globals_and_locals.get("__temporal_in_sandbox")
         # tests/core/test_sandbox.py fails when an SDK keeps it elsewhere
         if inside is None:
@@ -129,16 +128,11 @@ class _Case(WorkflowInstance):
         self._sandbox, self._inside = sandbox, inside
 
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
-        """Do one workflow task, and let go of its messages, which the SDK keeps until the next one.
-
-        A case waits for days: they would be a twentieth of its memory.
-        """
+        """Do one workflow task, and let go of its messages."""
         try:
             return self._sandbox.activate(act)
         finally:
-            # Not None: what is left of a case that was never evicted cancels its timer when it is collected.
-            setattr(self._inside, _SAID, WorkflowActivationCompletion())
-            setattr(self._inside, _BY, None)
+            let_go(self._inside, self._sandbox.get_info())
 
     def get_info(self) -> Any:
         """See base class."""

@@ -17,6 +17,7 @@ Time is skipped, never slept: each case has a clock of its own on a real Tempora
 from __future__ import annotations
 
 import asyncio
+import itertools
 import shutil
 import sys
 import types
@@ -39,12 +40,14 @@ from workunits.cases import CaseView
 from workunits.client import Cases
 from workunits.core.errors import BusinessException, WorkUnitsError
 from workunits.core.lifecycle import Task
+from workunits.core.proposal import Review
 from workunits.core.record import SEARCH_ATTRIBUTES
 from workunits.core.spec import Step
 from workunits.core.unit import WorkUnit
 from workunits.operating import Trouble, decide, end_of_retry, troubles_of
 from workunits.performs import Performer, collect, match
 from workunits.plugin import work_units
+from workunits.proposing import Proposal, Standings
 from workunits.registry import Catalog, Package
 
 ENGINE_FLAGS = (
@@ -68,10 +71,22 @@ class Answer:
 
     gives: BaseModel
     by: str = "someone"
+    """Where they may not, since they did what is checked, a colleague of theirs answers the same."""
     after: timedelta = timedelta(minutes=5)
     """How long after the task was ready, on the case's own clock."""
     started_after: timedelta | None = None
     """When the person began to work on it; unknown when omitted."""
+    review: Review | None = None
+    """What they say about the proposal that they were shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """Of a hybrid step: what its model proposes, and what the person answers who is asked."""
+
+    proposal: Proposal[Any] | Exception | Callable[[Any], Any]
+    answer: BaseModel | Answer | Cancel | None = None
+    """None: nobody answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +112,10 @@ class Settle:
     """How long after the incident opened, or was tried again, on the case's own clock."""
 
 
-Canned = BaseModel | BusinessException | Exception | Answer | Cancel | Callable[[Any], Any]
+Canned = Proposed | BaseModel | BusinessException | Exception | Answer | Cancel | Callable[[Any], Any]
 """For a machine step: its output, an exception, or a function of its input. For a human step: its output, an
-`Answer` that also says who and when, or a `Cancel`."""
+`Answer` that also says who and when, or a `Cancel`. For a hybrid step: a `Proposed`, or the output of both. For a
+step of another unit: its result, or an exception."""
 
 
 @dataclass
@@ -145,6 +161,8 @@ class Lab:
         *,
         key: str | None = None,
         operators: Mapping[Step[Any, Any], Sequence[Settle]] | None = None,
+        standings: Standings | None = None,
+        beside: Sequence[type[WorkUnit]] = (),
     ) -> CaseView:
         """Run one case to its close.
 
@@ -154,6 +172,8 @@ class Lab:
             answers: What each step gives; a human step without an answer is left to expire.
             key: The business key; a fresh one when omitted and the unit takes none from its case.
             operators: What is decided each time that a step has failed for good; the last counts for all further ones.
+            standings: Says how far the models of hybrid steps may go; as it is declared, when omitted.
+            beside: The units that it calls; what their steps give is in `answers`, too.
 
         Returns:
             The closed case with its record.
@@ -164,17 +184,20 @@ class Lab:
         """
         answers = dict(answers or {})
         queue = f"lab-{uuid.uuid4().hex[:8]}"
-        cases = Cases(self.client, Catalog([Package("lab", (unit,), (), ())]), queue=queue)
-        canned = [_canned(step, answers[step]) for step in unit.steps if step in answers and step.kind != "human"]
+        cases = Cases(self.client, Catalog([Package("lab", (unit, *beside), (), ())]), queue=queue)
+        steps = [step for one in (unit, *beside) for step in one.steps]
+        canned = [_canned(step, answers[step]) for step in steps if step in answers and step.has_performer]
         replaced = {performer.step for performer in canned}
         real = [p for p in collect(self.performers, self.resources) if p.step not in replaced]
         shared = calendar_activity(Store([*self.calendars, *shipped()]))
-        activities = [shared, *(performer.as_activity() for performer in match(unit.steps, [*canned, *real]))]
-        async with Worker(self.client, task_queue=queue, workflows=[unit], activities=activities):
+        activities = [shared, *(performer.as_activity(standings) for performer in match(steps, [*canned, *real]))]
+        async with Worker(self.client, task_queue=queue, workflows=[unit, *beside], activities=activities):
             given = key or (None if unit.key else uuid.uuid4().hex)
             started = await cases.start(unit.unit_name, case.model_dump_json().encode(), key=given)
             people = {
-                step.name: _answer(answers[step]) for step in unit.steps if step in answers and step.kind == "human"
+                step.name: said
+                for step in steps
+                if step in answers and step.asks_person and (said := _answer(answers[step])) is not None
             }
             settled = {step.name: decisions for step, decisions in (operators or {}).items()}
             return await drive(cases, Skipper(self._env), started.case, people, settled)
@@ -230,7 +253,13 @@ async def drive(
                 limit.reschedule(asyncio.get_running_loop().time() + _PATIENCE)
                 await _settle(cases, skipper, trouble, (operators or {}).get(trouble.incident.step, ()))
                 continue
-            task = _next_task(view, people)
+            # Those that it called first: the clock of a case does not skip while one of them is open.
+            steps = view.record.steps if view.record is not None else []
+            called = [work.child for work in steps if work.child and work.done is None]
+            task = None if called else _next_task(view, people)
+            if called:
+                await _drive_called(cases, skipper, handle, called, people=people, operators=operators)
+                limit.reschedule(asyncio.get_running_loop().time() + _PATIENCE)
             if task is None:
                 await asyncio.sleep(_POLL)
                 continue
@@ -247,6 +276,31 @@ async def drive(
                 await skipper.to(handle, task.expires + timedelta(seconds=1))
             else:
                 raise NobodyAnswersError(f"{task.id} waits for {task.role}: give an answer for the step {task.step!r}")
+
+
+async def _drive_called(
+    cases: Cases,
+    skipper: Skipper,
+    caller: WorkflowHandle[Any, Any],
+    called: Sequence[str],
+    *,
+    people: Mapping[str, Answer | Cancel],
+    operators: Mapping[str, Sequence[Settle]] | None,
+) -> None:
+    """Drive the cases that a case has called; when all have closed, its clock is moved to when the last one did."""
+    there = [case for case in called if await _has_begun(cases, case)]
+    ends = [(await drive(cases, skipper, case, people, operators)).closed for case in there]
+    if len(there) == len(called):
+        await skipper.to(caller, max(end for end in ends if end is not None))
+
+
+async def _has_begun(cases: Cases, case: str) -> bool:
+    """Whether the case of a unit that was called is there; it is started a moment after its caller says so."""
+    try:
+        await cases.show(case)
+    except WorkUnitsError:
+        return False
+    return True
 
 
 async def _settle(cases: Cases, skipper: Skipper, trouble: Trouble, decisions: Sequence[Settle]) -> None:
@@ -278,29 +332,44 @@ def _next_task(view: CaseView, people: Mapping[str, Answer | Cancel]) -> Task | 
 async def _answer_task(
     cases: Cases, skipper: Skipper, handle: WorkflowHandle[Any, Any], task: Task, answer: Answer
 ) -> None:
+    colleagues = (f"a colleague of {answer.by}" + (f" ({n})" if n > 1 else "") for n in itertools.count(1))
+    # Four eyes: others of the role answer as they were told, each in a name of their own.
+    by = next(name for name in itertools.chain([answer.by], colleagues) if name not in task.excluded)
     if answer.started_after is not None and task.state != "in_progress":
         at = task.ready + answer.started_after
         await skipper.to(handle, at)
-        await cases.act(task.id, "start", actor=answer.by, roles=[task.role], sent_at=at)
+        await cases.act(task.id, "start", actor=by, roles=[task.role], sent_at=at)
     at = task.ready + answer.after
     await skipper.to(handle, at)
     body = answer.gives.model_dump(mode="json")
-    await cases.act(task.id, "complete", actor=answer.by, roles=[task.role], body=body, sent_at=at)
+    await cases.act(task.id, "complete", actor=by, roles=[task.role], body=body, sent_at=at, review=answer.review)
 
 
-def _answer(canned: Canned) -> Answer | Cancel:
-    if isinstance(canned, Answer | Cancel):
+def _answer(canned: Canned | None) -> Answer | Cancel | None:
+    if isinstance(canned, Proposed):
+        return _answer(canned.answer)
+    if isinstance(canned, Answer | Cancel | None):
         return canned
     if isinstance(canned, BaseModel):
         return Answer(canned)
     raise TypeError("a human step's answer is its output, an Answer with who and when, or a Cancel")
 
 
-def _canned(step: Step[Any, Any], canned: Canned) -> Performer:
+def _proposal(canned: Any) -> Any:
+    """What the model of a hybrid step proposes: what its person answers, where a test says no more."""
+    if isinstance(canned, Proposed):
+        return canned.proposal
+    return Proposal(canned.gives if isinstance(canned, Answer) else canned, model="canned", prompt="1")
+
+
+def _canned(step: Step[Any, Any], canned: Any) -> Performer:
+    if step.kind == "hybrid":
+        canned = _proposal(canned)
+
     async def perform(what: Any) -> Any:
         if isinstance(canned, BaseException):
             raise canned
-        if isinstance(canned, BaseModel) or not callable(canned):
+        if isinstance(canned, BaseModel | Proposal) or not callable(canned):
             return canned
         said = canned(what)
         return await said if isinstance(said, Awaitable) else said

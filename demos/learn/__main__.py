@@ -34,7 +34,7 @@ def learn_demo(
     json: Json = False,
 ) -> None:
     """Live through a quarter: a slow step is found, a change proposed, tried, judged, and the baseline raised."""
-    from workers.child import until_stopped
+    from workers.engine.child import until_stopped
     from workers.settings import load_settings
 
     say = note if json else typer.echo
@@ -69,7 +69,7 @@ async def _live(settings: Settings, seed: int, every: timedelta, say: Say) -> tu
     from demos.learn.quarter import Quarter
     from demos.learn.report import write_report
     from demos.learn.story import BUILDS, UNIT, Teller
-    from workers.child import unless
+    from workers.engine.child import unless
     from workers.simulating.executing import next_monday
     from workers.simulating.house import House
 

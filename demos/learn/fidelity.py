@@ -37,9 +37,10 @@ def compare(ledger: Ledger, executed: Iterable[Executed]) -> Fidelity:
     """
     executed = list(executed)
     wanted = {
-        (one.view.case, turn.step, turn.who, turn.claimed, turn.completed)
+        (f"{turn.of}:{one.view.key}" if turn.of else one.view.case, turn.step, turn.who, turn.claimed, turn.completed)
         for one in executed
         for turn in one.planned.turns
+        if turn.gives is not None
     }
     with ledger.read() as connection:
         rows = connection.execute(select(steps)).all()

@@ -16,8 +16,8 @@ from demos.learn.fidelity import Fidelity
 from demos.learn.story import UNIT, Story
 from observability.ledger.store import Ledger
 from observability.output import opened
+from workers.pages.words import span
 from workers.simulating.plan import moment
-from workers.words import span
 from workunits.core.spec import Elapsed
 from workunits.core.unit import WorkUnit
 

@@ -16,7 +16,7 @@ from demos.invoices import world
 from demos.learn import charts
 from demos.learn.quarter import Quarter
 from observability.learning.advising import Advice, Suggestion, advise
-from observability.learning.baseline import Baseline
+from observability.learning.baseline import Baseline, newest_baseline
 from observability.learning.changes import Choice, Proposal, decide, entries_of, gathered, propose
 from observability.learning.comparing import Comparison, Plan, as_json
 from observability.learning.drift import charts as drift_charts
@@ -24,12 +24,15 @@ from observability.learning.selection import Asked
 from observability.learning.standing import standing_of
 from observability.learning.verdicts import judge, verdict_of
 from observability.learning.version_baseline import Signature, freeze_version
-from workers import advise_page, baseline_page, compare_page, learn_page
+from workers.pages import advise as advise_page
+from workers.pages import baseline as baseline_page
+from workers.pages import compare as compare_page
+from workers.pages import learn as learn_page
+from workers.pages.words import micro
 from workers.rollout import Place, roll_out, stop
 from workers.simulating.executing import Executed, Executor
 from workers.simulating.house import Build, House
 from workers.simulating.plan import moment
-from workers.words import micro
 from workunits.core.errors import WorkUnitsError
 from workunits.core.working import DAY
 from workunits.rollout import Rollout, read
@@ -241,7 +244,7 @@ class Teller:
         with ledger.read() as connection:
             entries = entries_of(connection, UNIT)
             stands = standing_of(connection, self._unit, now)
-            drift = drift_charts(connection, UNIT, now)
+            drift = drift_charts(connection, UNIT, now, baseline=newest_baseline(connection, UNIT))
         self._tell(
             "What the learning ledger keeps",
             "Who proposes the next change finds what was tried, why, what came of it, and who decided.",
@@ -256,7 +259,7 @@ class Teller:
     def _place(self) -> Place:
         """Where the version is rolled out."""
         house = self._house
-        return Place(house.client, house.ledger, house.own.deployment, house.own.queue)
+        return Place(house.client, house.ledger, house.own.deployment, house.own.queue, lambda: moment(self._now))
 
     def _freeze(self, version: str, since: datetime | None) -> Baseline:
         now = moment(self._now)

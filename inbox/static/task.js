@@ -54,9 +54,19 @@
     if (event.target.closest?.("#answer-form[data-draft]")) later();
   });
   document.addEventListener("submit", () => clearTimeout(timer));
+  // What of a proposal was opened goes with the decision; "js" says that a script could tell.
+  document.addEventListener("toggle", (event) => {
+    const name = event.target.dataset?.opens;
+    const place = document.querySelector("#opened");
+    if (!place || !name || !event.target.open) return;
+    const known = place.value.split(" ");
+    if (!known.includes(name)) place.value = [...known, name].join(" ").trim();
+  }, true);
   document.addEventListener("DOMContentLoaded", () => {
     const of = form();
     if (of) sent = typed(of);
+    const place = document.querySelector("#opened");
+    if (place && !place.value) place.value = "js";
   });
   window.addEventListener("pagehide", () => {
     const of = form();

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
+from observability.dashboards.boundary import boundary
 from observability.dashboards.budget import budget
 from observability.dashboards.one_unit import unit
 from observability.dashboards.outcomes import outcomes
 from observability.dashboards.people import people
 from observability.dashboards.runtime import runtime
 
-PAGES = (outcomes, unit, people, runtime, budget)
+PAGES = (outcomes, unit, people, boundary, runtime, budget)
 """In the order in which a reader meets them."""
 FOLDER = Path(__file__).parents[1] / "grafana" / "dashboards"
 

@@ -143,6 +143,14 @@ def baselines_of(connection: Connection, unit: str, name: str = "") -> Sequence[
     return found
 
 
+def newest_baseline(connection: Connection, unit: str) -> Baseline | None:
+    """The baseline of a unit that holds now; None where it has none."""
+    try:
+        return baselines_of(connection, unit)[0]
+    except NoBaselineError:
+        return None
+
+
 def unknown_steps(baseline: Baseline, unit: type[WorkUnit]) -> Sequence[str]:
     """The steps of a baseline that its unit, registered since, does not have."""
     known = {step.name for step in unit.steps}

@@ -15,6 +15,7 @@ from observability.learning.report import Figures, figures_of
 from observability.learning.selection import Asked, Open, closed_cases, conditions, open_cases, task_queues
 from observability.ledger.store import Ledger
 from observability.ledger.tables import cases, steps
+from workunits.core.hybrid import AI
 
 By = Literal["step", "executor", "segment"]
 NO_SEGMENT = "(none)"
@@ -70,14 +71,25 @@ def _by_segment(connection: Connection, asked: Asked) -> Mapping[str, Figures]:
     return found
 
 
-def by_step(connection: Connection, asked: Asked, by: By = "step") -> Mapping[str, Performed]:
-    """Break down by step, or by executor kind, on an open connection."""
+def by_step(
+    connection: Connection, asked: Asked, by: By = "step", *, proposals: bool = True
+) -> Mapping[str, Performed]:
+    """Break down by step, or by executor kind, on an open connection.
+
+    Args:
+        connection: To the ledger.
+        asked: Of which cases.
+        by: What of.
+        proposals: Whether what models did at hybrid steps counts, beside what people did.
+    """
     columns = (steps.c.step, steps.c.kind, steps.c.queue_us, steps.c.work_us, steps.c.retry_us, steps.c.attempts)
     wanted = (
         select(*columns, steps.c.ended, steps.c.assigned_only, steps.c.external)
         .join(cases, cases.c.case_id == steps.c.case_id)
         .where(*conditions(asked), cases.c.close.is_not(None))
     )
+    if not proposals:
+        wanted = wanted.where(steps.c.key.not_like(f"%{AI}"))
     heaps: dict[str, _Heap] = {}
     for row in connection.execute(wanted):
         kind = "external" if row.external else row.kind

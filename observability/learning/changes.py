@@ -51,7 +51,7 @@ class Entry:
     seq: int
     at: datetime
     actor: str
-    entry: Literal["proposed", "decided", "reviewed", "baseline"]
+    entry: Literal["proposed", "decided", "reviewed", "baseline", "asked", "granted", "ended"]
     change: int | None = None
     from_version: str | None = None
     to_version: str | None = None

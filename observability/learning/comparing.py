@@ -15,15 +15,13 @@ import numpy as np
 from scipy import stats
 
 from observability.learning.arms import Arm
-from observability.learning.contrasts import MEASURED, Contrast, contrast
+from observability.learning.contrasts import FEWEST, MEASURED, Contrast, contrast, holm
+from observability.learning.guardrails import GUARDRAILS, Breach, breaches
 from observability.learning.looks import ALPHA, PLANNED, Look, looks, moment_of
 
 Outcome = Literal["better", "not_worse", "worse", "undecided"]
 Assignment = Literal["split", "before_after"]
-FEWEST = 30
-"""Ended cases of each arm below which nothing is decided."""
 POWER = 0.8
-GUARDRAILS = ("sla_attainment", "exception_rate", "cost_per_outcome")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +32,15 @@ class Plan:
     """The primary one."""
     margin: float = 0.1
     """Not worse means: worse by at most this part of the first version's figure."""
-    planned: int = PLANNED
-    """Ended cases of both arms together at the last look."""
+    planned: int | None = None
+    """Ended cases of both arms together at the last look; None: as many as are usual."""
     alpha: float = ALPHA
     guardrails: Sequence[str] = GUARDRAILS
+
+    @property
+    def looks(self) -> Sequence[Look]:
+        """When it is judged."""
+        return looks(self.planned or PLANNED, self.alpha)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +74,14 @@ class Comparison:
     detectable: float | None
     """The smallest relative difference that the last look could have seen, four times in five."""
     guardrails: Mapping[str, Contrast]
+    """By all that is there now: they show, and decide nothing."""
     breached: Sequence[str]
-    """Guardrails that got worse for certain, Holm's correction made."""
+    """Guardrails that got worse beyond chance at a look, Holm's correction made."""
+    breaches: Mapping[str, Breach]
+    """The first look at which each of them did."""
     others: Mapping[str, Contrast]
     clear: Sequence[str]
-    """Of the others, those whose difference is certain, Holm's correction made."""
+    """Of the others, those whose difference is certain as if this were the only look, Holm's correction made."""
     mix: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """The share of each segment in the two arms."""
     reweighted: float | None = None
@@ -99,11 +105,10 @@ def compare(unit: str, first: Arm, second: Arm, plan: Plan, *, assignment: Assig
     judged, due = judge_looks(first, second, plan)
     primary = contrast(plan.measure, first, second, plan.alpha)
     rest = [name for name in MEASURED if name not in (plan.measure, *plan.guardrails)]
-    guards = _known(
-        {name: contrast(name, first, second, plan.alpha) for name in plan.guardrails if name != plan.measure}
-    )
+    guarding = [name for name in plan.guardrails if name != plan.measure]
+    guards = _known({name: contrast(name, first, second, plan.alpha) for name in guarding})
     others = _known({name: contrast(name, first, second, plan.alpha) for name in rest})
-    certain = _holm(guards, plan.alpha)
+    broken = breaches(first, second, guarding, plan.looks)
     return Comparison(
         unit=unit,
         versions=(first.version, second.version),
@@ -117,9 +122,10 @@ def compare(unit: str, first: Arm, second: Arm, plan: Plan, *, assignment: Assig
         primary=primary,
         detectable=_detectable(primary, plan.alpha),
         guardrails=guards,
-        breached=[name for name in certain if guards[name].direction < 0],
+        breached=list(broken),
+        breaches=broken,
         others=others,
-        clear=_holm(others, plan.alpha),
+        clear=holm(others, plan.alpha),
         mix=_mix(first, second),
         reweighted=_reweighted(first, second, plan),
         flips=_flips(first, second, plan, primary),
@@ -134,7 +140,7 @@ def outcome_of(judged: Sequence[Judged]) -> Outcome:
 def judge_looks(first: Arm, second: Arm, plan: Plan) -> tuple[list[Judged], int]:
     """Every look that was due until one decided, and after how many ended cases the next one is (0: none)."""
     judged: list[Judged] = []
-    for look in looks(plan.planned, plan.alpha):
+    for look in plan.looks:
         at = moment_of(look, first, second)
         if at is None:
             return judged, look.cases
@@ -173,17 +179,6 @@ def _detectable(primary: Contrast, alpha: float) -> float | None:
 
 def _known(found: Mapping[str, Contrast]) -> dict[str, Contrast]:
     return {name: one for name, one in found.items() if one.difference is not None}
-
-
-def _holm(found: Mapping[str, Contrast], alpha: float) -> list[str]:
-    """Those whose difference is certain, all of them together."""
-    from statsmodels.stats.multitest import multipletests
-
-    enough = {name: one.p_value for name, one in found.items() if one.p_value is not None and min(one.n) >= FEWEST}
-    if not enough:
-        return []
-    rejected = multipletests(list(enough.values()), alpha=alpha, method="holm")[0]
-    return [name for name, certain in zip(enough, rejected, strict=True) if certain]
 
 
 def _segments(first: Arm, second: Arm) -> list[str]:

@@ -1,12 +1,13 @@
 """One measure of two arms: its value in each, the difference with an interval, and how likely chance alone is.
 
 Durations are compared with open cases censored: log-rank test, difference in restricted mean time. Shares by Newcombe's
-interval, means by a bootstrap that draws whole days. Curves, tests and intervals are scipy's and statsmodels'.
+interval; means, and shares of what a case has several of, by a bootstrap that draws whole days. Curves, tests and
+intervals are scipy's and statsmodels'.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,20 +17,24 @@ from scipy import stats
 
 from observability.learning.arms import Arm
 
-Kind = Literal["duration", "share", "mean"]
+Kind = Literal["duration", "share", "ratio", "mean"]
 DRAWS = 2000
+FEWEST = 30
+"""Ended cases of each arm below which nothing is decided."""
 SEED = 20_120_201
 """The same data always gives the same interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a measure takes of an arm's closed cases."""
+    """What a measure takes of an arm's cases."""
 
     kind: Kind
     lower_is_better: bool
     of: Callable[[Arm], tuple[NDArray[Any], NDArray[Any]]] | None = None
-    """Of closed cases: whether it holds, or its value; and which of them count."""
+    """Of cases: whether it holds, or its value; and which of them count. Of a ratio: both its numbers."""
+    open_too: bool = False
+    """Whether it is asked of open cases, too; of closed ones otherwise."""
 
 
 def _all(arm: Arm) -> NDArray[np.bool_]:
@@ -46,7 +51,10 @@ MEASURED: dict[str, Measured] = {
     "outcome_attainment": Measured("share", lower_is_better=False, of=lambda arm: (_achieved(arm), _all(arm))),
     "on_time": Measured("share", lower_is_better=False, of=lambda arm: (arm["close"] == "achieved", _all(arm))),
     "sla_attainment": Measured(
-        "share", lower_is_better=False, of=lambda arm: (arm["sla"] == "met", np.isin(arm["sla"], ("met", "breached")))
+        "share",
+        lower_is_better=False,
+        of=lambda arm: (arm["sla"] == "met", np.isin(arm["sla"], ("met", "breached"))),
+        open_too=True,
     ),
     "first_pass_yield": Measured(
         "share",
@@ -55,6 +63,7 @@ MEASURED: dict[str, Measured] = {
     ),
     "straight_through_rate": Measured("share", lower_is_better=False, of=lambda arm: (arm["touches"] == 0, _all(arm))),
     "rework_rate": Measured("share", lower_is_better=True, of=lambda arm: (arm["reworked"], _all(arm))),
+    "override_rate": Measured("ratio", lower_is_better=True, of=lambda arm: (arm["overridden"], arm["reviewed"])),
     "handoffs": Measured("mean", lower_is_better=True, of=lambda arm: (arm["handoffs"], _all(arm))),
     "cost_per_outcome": Measured("mean", lower_is_better=True, of=lambda arm: (arm["cost"], ~np.isnan(arm["cost"]))),
 }
@@ -68,9 +77,9 @@ class Contrast:
     measure: str
     kind: Kind
     n: tuple[int, int]
-    """Closed cases that count, of each arm."""
+    """Cases that count, of each arm: closed ones, for SLA attainment also open ones past due; of a ratio proposals."""
     values: tuple[float | None, float | None]
-    """Restricted mean time in seconds, share, or mean."""
+    """Restricted mean time in seconds, share, ratio, or mean."""
     medians: tuple[float | None, float | None]
     """Of a duration, Kaplan and Meier's; None where too few have ended."""
     p85s: tuple[float | None, float | None]
@@ -98,12 +107,32 @@ class Contrast:
         return None if bound is None else max(0.0, bound if self.lower_is_better else -bound)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a measure takes of one arm, case by case."""
+
+    values: NDArray[Any]
+    counts: NDArray[Any]
+    """For how much each counts: one, or of a ratio the number below the line."""
+    days: NDArray[Any]
+
+    @property
+    def n(self) -> int:
+        """What counts, in all."""
+        return int(self.counts.sum())
+
+    @property
+    def mean(self) -> float:
+        """Of one of them."""
+        return float(self.values.sum() / self.counts.sum())
+
+
 def contrast(name: str, first: Arm, second: Arm, alpha: float) -> Contrast:
     """Compare two arms in one measure.
 
     Args:
         name: Of `MEASURED`.
-        first: As it stood.
+        first: As it stood, by `Arm.at`.
         second: As it stood.
         alpha: The interval covers the difference but for so large a part.
     """
@@ -111,12 +140,24 @@ def contrast(name: str, first: Arm, second: Arm, alpha: float) -> Contrast:
     if measured.of is None:
         return _durations(name, first, second, alpha)
     parts = []
-    for arm in (first.done, second.done):
-        values, count = measured.of(arm)
-        parts.append((values[count].astype(float), arm["day"][count]))
-    if min(len(values) for values, _ in parts) == 0:
-        return _nothing(name, measured, (len(parts[0][0]), len(parts[1][0])))
+    for arm in (first, second) if measured.open_too else (first.done, second.done):
+        values, counts = measured.of(arm)
+        some = counts > 0
+        parts.append(Part(values[some].astype(float), counts[some].astype(float), arm["day"][some]))
+    if min(len(part.values) for part in parts) == 0:
+        return _nothing(name, measured, (parts[0].n, parts[1].n))
     return (_shares if measured.kind == "share" else _means)(name, measured, parts, alpha)
+
+
+def holm(found: Mapping[str, Contrast], alpha: float) -> list[str]:
+    """Those whose difference is beyond chance, all of them together (Holm 1979)."""
+    enough = {name: one.p_value for name, one in found.items() if one.p_value is not None and min(one.n) >= FEWEST}
+    certain: set[str] = set()
+    for name, p_value in sorted(enough.items(), key=lambda one: one[1]):
+        if p_value > alpha / (len(enough) - len(certain)):
+            break
+        certain.add(name)
+    return [name for name in enough if name in certain]
 
 
 def _nothing(name: str, measured: Measured, n: tuple[int, int]) -> Contrast:
@@ -178,12 +219,12 @@ def _quantiles(arm: Arm) -> tuple[float | None, float | None]:
     return found[0], found[1]
 
 
-def _shares(name: str, measured: Measured, parts: list[tuple[Any, Any]], alpha: float) -> Contrast:
+def _shares(name: str, measured: Measured, parts: list[Part], alpha: float) -> Contrast:
     from statsmodels.stats.proportion import confint_proportions_2indep
     from statsmodels.stats.proportion import test_proportions_2indep as test_shares
 
-    (one, _), (two, _) = parts
-    counts, n = (int(one.sum()), int(two.sum())), (len(one), len(two))
+    one, two = parts
+    counts, n = (int(one.values.sum()), int(two.values.sum())), (one.n, two.n)
     order = counts[1], n[1], counts[0], n[0]
     with np.errstate(divide="ignore", invalid="ignore"):  # where all or none of an arm are so
         low, high = confint_proportions_2indep(*order, method="newcomb", compare="diff", alpha=alpha)
@@ -195,26 +236,26 @@ def _shares(name: str, measured: Measured, parts: list[tuple[Any, Any]], alpha: 
     return Contrast(name, "share", n, values, none, none, difference, float(low), float(high), p_value, better)
 
 
-def _means(name: str, measured: Measured, parts: list[tuple[Any, Any]], alpha: float) -> Contrast:
+def _means(name: str, measured: Measured, parts: list[Part], alpha: float) -> Contrast:
     """By days, since cases of a day share its people: a day is drawn with all its cases."""
-    n = len(parts[0][0]), len(parts[1][0])
-    values = float(parts[0][0].mean()), float(parts[1][0].mean())
-    (sums_a, counts_a), (sums_b, counts_b) = (_by_day(*part) for part in parts)
+    n, kind = (parts[0].n, parts[1].n), measured.kind
+    values = parts[0].mean, parts[1].mean
+    (sums_a, counts_a), (sums_b, counts_b) = (_by_day(part) for part in parts)
     difference, better, none = values[1] - values[0], measured.lower_is_better, (None, None)
     if min(len(sums_a), len(sums_b)) < 2:  # noqa: PLR2004 - one day says nothing of how days differ
-        return Contrast(name, "mean", n, values, none, none, difference, None, None, None, better)
+        return Contrast(name, kind, n, values, none, none, difference, None, None, None, better)
     rng = np.random.default_rng(SEED)
     drawn = [_drawn(rng, *of) for of in ((sums_a, counts_a), (sums_b, counts_b))]
     differences = drawn[1] - drawn[0]
     low, high = np.quantile(differences, [alpha / 2, 1 - alpha / 2])
     beyond = min(float((differences <= 0).mean()), float((differences >= 0).mean()))
     p_value = min(1.0, 2 * max(beyond, 1 / DRAWS))
-    return Contrast(name, "mean", n, values, none, none, difference, float(low), float(high), p_value, better)
+    return Contrast(name, kind, n, values, none, none, difference, float(low), float(high), p_value, better)
 
 
-def _by_day(values: NDArray[Any], days: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    _, place = np.unique(days, return_inverse=True)
-    return np.bincount(place, weights=values), np.bincount(place).astype(float)
+def _by_day(part: Part) -> tuple[NDArray[Any], NDArray[Any]]:
+    _, place = np.unique(part.days, return_inverse=True)
+    return np.bincount(place, weights=part.values), np.bincount(place, weights=part.counts)
 
 
 def _drawn(rng: np.random.Generator, sums: NDArray[Any], counts: NDArray[Any]) -> NDArray[Any]:

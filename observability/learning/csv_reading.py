@@ -86,7 +86,7 @@ class _Reader:
             for cells in lines:
                 self._line = lines.line_num + 1
                 if cells:
-                    yield from self._events(self._cells(cells, at))
+                    yield from self._events(self._cells(cells, at, len(names)))
         except UnicodeDecodeError:
             raise self._refusal("not such text as the map says; name csv.encoding", beyond=True) from None
         except csv.Error as error:
@@ -106,9 +106,12 @@ class _Reader:
         why = "twice" if there else f"not; {near(name, known)}"
         raise LogError(self._path, f"the map names the column {name!r}, which the log has {why}")
 
-    def _cells(self, cells: list[str], at: Mapping[str, int]) -> dict[str, str]:
+    def _cells(self, cells: list[str], at: Mapping[str, int], columns: int) -> dict[str, str]:
         if len(cells) <= max(at.values()):
             raise self._refusal(f"has {len(cells)} column(s), fewer than the header")
+        if any(cell.strip() for cell in cells[columns:]):  # an unquoted comma would move what stands behind it
+            why = "quote a value that holds the delimiter"
+            raise self._refusal(f"has {len(cells)} column(s), more than the header's {columns}; {why}")
         return {field: cells[number].strip() for field, number in at.items()}
 
     def _events(self, there: Mapping[str, str]) -> Iterator[Row]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 CONFIDENCE = 0.95
 QUANTILES = {"median": 0.5, "p85": 0.85, "p95": 0.95}
@@ -66,6 +65,8 @@ def spread(values: Values) -> Spread | None:
     Returns:
         None without values.
     """
+    from scipy import stats  # by whoever needs it: a process that never estimates is smaller and begins sooner
+
     if not len(values):
         return None
     ordered = np.sort(np.asarray(values))
@@ -87,6 +88,8 @@ def censored(times: Sequence[int], ended: Sequence[int]) -> Censored | None:
     Returns:
         None when none ended.
     """
+    from scipy import stats
+
     durations, closed = np.asarray(times), np.asarray(ended, dtype=bool)
     if not closed.any():
         return None
@@ -104,6 +107,8 @@ def censored(times: Sequence[int], ended: Sequence[int]) -> Censored | None:
 
 def rate(count: int, n: int) -> Rate | None:
     """A share; None of nothing."""
+    from scipy import stats
+
     if not n:
         return None
     bounds = stats.binomtest(count, n).proportion_ci(CONFIDENCE, method="wilson")

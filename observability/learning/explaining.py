@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from observability.learning.proposed import told
 from observability.learning.usual import MINIMUM, NOWHERE, Cell, Typical, Usual, apportion
 from workunits.core.clocks import UNIT
 from workunits.core.parts import PARTS, Slice, slices
@@ -230,7 +231,7 @@ def lateness_of(record: Record, end: Microseconds) -> Microseconds:
 
 
 def trace(record: Record) -> Iterator[dict[str, Any]]:
-    """Exceptions with their routes, rungs with their lateness, incidents, deeds on clocks, in the order of time."""
+    """Exceptions and routes, rungs with their lateness, incidents, deeds on clocks, proposals, in the order of time."""
     found: list[dict[str, Any]] = [
         {
             "after_seconds": seconds(one.at),
@@ -272,6 +273,16 @@ def trace(record: Record) -> Iterator[dict[str, Any]]:
             "said": entry.reason,
         }
         for entry in record.entries
+    ]
+    found += [
+        {
+            "after_seconds": seconds(one.proposed.at),
+            "at": record.when(one.proposed.at),
+            "what": "proposal of a model",
+            "step": one.key,
+            "said": one.line(),
+        }
+        for one in told(record)
     ]
     yield from sorted(found, key=lambda one: one["at"])
 

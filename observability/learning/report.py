@@ -61,6 +61,8 @@ class Figures:
     exceptions: Mapping[str, Rate]
     """Cases with at least one, by code."""
     rework_rate: Rate | None
+    override_rate: Rate | None
+    """Of the proposals of models on which people decided who saw them."""
     rework_share: float | None
     handoffs: Mapping[str, float]
     """Mean per case: hh, hm, mh, mm."""
@@ -134,6 +136,7 @@ def figures_of(
         exception_rate=rate(int((closed["exceptions"] > 0).sum()), n),
         exceptions=_by_code(connection, closed),
         rework_rate=rate(int(closed["reworked"].astype(bool).sum()), n),
+        override_rate=rate(int(closed["overridden"].sum()), int(closed["reviewed"].sum())),
         rework_share=_rework_share(closed),
         handoffs={kind: float(closed[f"handoffs_{kind}"].mean()) for kind in ("hh", "hm", "mh", "mm")} if n else {},
         first_pass_yield=rate(int(clean.sum()), n),

@@ -32,6 +32,7 @@ _RATES = (
     ("first_pass_yield", "First-pass yield", "first_pass_yield"),
     ("straight_through", "Straight through", "straight_through"),
     ("rework_rate", "Rework", "rework"),
+    ("override_rate", "Overridden, of models' proposals", "overrides"),
     ("exception_rate", "Exceptions", "exceptions.any"),
 )
 

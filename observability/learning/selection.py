@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from observability.ledger.keeping import corrections
-from observability.ledger.tables import cases, steps
+from observability.ledger.tables import cases, proposals, steps
 from workunits.core.parts import PARTS
 
 SPANS = ("cycle_us", "lead_us", "human_effort_us", "machine_effort_us", "active_us", "external_us", "rework_effort_us")
@@ -52,7 +52,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Closed:
-    """Closed cases as columns of equal length, in the order of their closes."""
+    """Closed cases as columns of equal length, in the order of their closes.
+
+    Beside columns of the table: `reviewed`, the proposals of models on which a person decided who saw them, and
+    `overridden`, those of them that were decided otherwise.
+    """
 
     columns: Mapping[str, NDArray[Any]]
 
@@ -90,6 +94,10 @@ def closed_cases(connection: Connection, asked: Asked) -> Closed:
     # Some at a time: all rows at once are large, and Python would look through them for garbage again and again.
     parts = [_as_columns(some) for some in rows.partitions(_AT_A_TIME)] or [_as_columns([])]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in _COLUMNS}
+    found = reviews(connection, asked)
+    for place, name in enumerate(("overridden", "reviewed")):
+        counts = [found.get(case, (0, 0))[place] for case in columns["case_id"]]
+        columns[name] = np.array(counts, dtype=np.int64)
     late = late_closes(connection, asked)
     if late:
         ids, closes = columns["case_id"], columns["close"]
@@ -127,6 +135,17 @@ def task_queues(connection: Connection, asked: Asked) -> Mapping[str | None, Seq
     for segment, queue in connection.execute(wanted):
         found.setdefault(segment, []).append(queue)
     return found
+
+
+def reviews(connection: Connection, asked: Asked) -> Mapping[str, tuple[int, int]]:
+    """Of cases with any: how many proposals were overridden by who saw them, and on how many those decided at all."""
+    wanted = (
+        select(proposals.c.case_id, func.count().filter(proposals.c.overridden), func.count())
+        .join(cases, cases.c.case_id == proposals.c.case_id)
+        .where(*conditions(asked), proposals.c.decision.is_not(None))
+        .group_by(proposals.c.case_id)
+    )
+    return {case: (overridden, reviewed) for case, overridden, reviewed in connection.execute(wanted)}
 
 
 def conditions(asked: Asked) -> list[ColumnElement[bool]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from observability.learning.baseline import METRICS, Baseline, NoBaselineError, baselines_of
+from observability.learning.baseline import METRICS, Baseline, newest_baseline
 from observability.learning.changes import Change, entries_of, gathered
 from observability.learning.drift import shifts
 from observability.learning.version_baseline import version_of
@@ -27,6 +27,7 @@ _RATES = {
     "first_pass_yield": "first_pass_yield",
     "straight_through_rate": "straight_through",
     "rework_rate": "rework",
+    "override_rate": "overrides",
 }
 
 
@@ -81,10 +82,11 @@ def standing_of(connection: Connection, unit: type[WorkUnit], now: datetime) -> 
     name = unit.unit_name
     entries = entries_of(connection, name)
     began = connection.execute(select(func.min(cases.c.started_at)).where(cases.c.unit == name)).scalar()
-    reviewed = max((entry.at for entry in entries), default=None)
+    # What a certificate goes through is no look at the unit's figures.
+    reviewed = max((entry.at for entry in entries if entry.entry not in ("asked", "granted", "ended")), default=None)
     since = reviewed or began
     due = since + unit.learning.review.span if since else None
-    baseline = _newest(connection, name)
+    baseline = newest_baseline(connection, name)
     changes = gathered(entries)
     return Standing(
         unit=name,
@@ -97,13 +99,6 @@ def standing_of(connection: Connection, unit: type[WorkUnit], now: datetime) -> 
         stale=_stale(connection, unit, baseline, changes, now) if baseline else "",
         figures=dict(_gauges(baseline.figures)) if baseline else {},
     )
-
-
-def _newest(connection: Connection, unit: str) -> Baseline | None:
-    try:
-        return baselines_of(connection, unit)[0]
-    except NoBaselineError:
-        return None
 
 
 def _unjudged(connection: Connection, unit: str, changes: Sequence[Change]) -> Sequence[str]:
@@ -137,7 +132,7 @@ def _stale(
             and held.to_version != version_of(baseline)
         ):
             return f"version {held.to_version} was judged better and adopted since"
-    for measure, shift in shifts(connection, unit, baseline.frozen_at, now).items():
+    for measure, shift in shifts(connection, unit, baseline, now).items():
         return f"{measure} has been {shift.side} its mean for {shift.run} weeks up to that of {shift.week:%Y-%m-%d}"
     return ""
 

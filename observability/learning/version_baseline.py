@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,7 @@ from observability.learning.drift import shifts
 from observability.learning.estimates import as_json, censored, spread
 from observability.learning.pasts import WHOLE
 from observability.learning.report import figures_of
-from observability.learning.selection import Asked, Closed, closed_cases, task_queues
+from observability.learning.selection import Asked, Closed, Open, closed_cases, open_cases, task_queues
 from observability.learning.traces import UNSAID
 from observability.learning.usual import Gathering, Usual, cells_of, records
 from observability.ledger.auditing import note_audit
@@ -52,7 +52,7 @@ def freeze_version(ledger: Ledger, unit: type[WorkUnit], asked: Asked, signed: S
     Args:
         ledger: Where.
         unit: The unit.
-        asked: Its version, and the window in which its cases closed.
+        asked: Its version, and the window in which its cases closed; after a shift, since that began when it has none.
         signed: The owner's signature.
         name: The baseline's name; `version N` when empty.
 
@@ -67,6 +67,9 @@ def freeze_version(ledger: Ledger, unit: type[WorkUnit], asked: Asked, signed: S
     with ledger.write() as connection:
         last = _last(connection, unit.unit_name, name)
         why, change = _justified(connection, unit, asked.version or "", last, now)
+        if why.get("since") and asked.since is None:
+            # Weeks from before the shift are how it no longer is: with them it would be stale as soon as it is frozen.
+            asked = replace(asked, since=datetime.fromisoformat(why["since"]))
         baseline = _made(connection, asked, name, now)
         row = {one.name: getattr(baseline, one.name) for one in fields(baseline)}
         connection.execute(baselines.insert().values(row))
@@ -108,8 +111,9 @@ def _justified(
             if held.at > last.frozen_at:
                 return {"because": "better", "before": last.name}, change.number
             break
-    for measure, shift in shifts(connection, unit, last.frozen_at, now).items():
+    for measure, shift in shifts(connection, unit, last, now).items():
         seen = {"measure": measure, "week": shift.week.isoformat(), "side": shift.side, "run": shift.run}
+        seen |= {"since": shift.began.isoformat()} if shift.began else {}
         return {"because": "drift", "before": last.name, **seen}, None
     raise LearningError(
         "a new baseline needs an adopted change with the verdict better, or a shift on the drift chart, "
@@ -154,7 +158,8 @@ def _chosen(asked: Asked) -> list[Any]:
 def _figures(connection: Connection, asked: Asked, closed: Closed, now: datetime) -> Mapping[str, Any]:
     """The figures under the names that a baseline from a log has, so that a report stands beside either."""
     waits = [wait for some in task_queues(connection, asked).values() for wait in some]
-    told = figures_of(connection, asked, closed, waits=waits)
+    past_due = sum(open_cases(connection, asked, now).values(), Open()).past_due
+    told = figures_of(connection, asked, closed, past_due=past_due, waits=waits)
     counted = {kind: int(closed[f"handoffs_{kind}"].sum()) for kind in ("hh", "hm", "mh", "mm")}
     found = {
         "cycle_time_us": told.cycle,
@@ -169,6 +174,7 @@ def _figures(connection: Connection, asked: Asked, closed: Closed, now: datetime
         "on_time": told.on_time,
         "exceptions": {"any": told.exception_rate, "by_code": told.exceptions},
         "rework": told.rework_rate,
+        "overrides": told.override_rate,
         "first_pass_yield": told.first_pass_yield,
         "straight_through": told.straight_through,
         "queue_us": told.task_queue,

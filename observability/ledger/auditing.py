@@ -10,6 +10,9 @@ from sqlalchemy import Connection
 
 from observability.ledger.keeping import audit
 
+ROLLOUT = "rollout"
+"""What the audit calls a change of the share in which new cases are split."""
+
 
 def note_audit(
     connection: Connection, actor: str, what: str, now: datetime, *, case: str | None = None, **detail: Any

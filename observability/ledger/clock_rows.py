@@ -15,8 +15,8 @@ _USUAL = Urgency()
 
 
 def clock_rows(record: Record) -> list[Row]:
-    """One row for each clock; of a case that was never armed, none."""
-    if not record.due:
+    """One row for each clock; of a case that was never armed, or does not tell of them, none."""
+    if not record.due or "clocks" in record.left_out:
         return []
     shown = {facts.clock: facts for facts in record.clocks} or {UNIT: _only(record)}
     return [_unit(record, facts) if facts.clock == UNIT else _other(record, facts) for facts in shown.values()]
@@ -144,7 +144,7 @@ def _urgency(rungs: Iterable[Rung], clock: str, target: Target | None) -> int:
     for rung in rungs:
         if rung.clock == clock and rung.task is None:
             if rung.rung == "withdrawn" and rung.of in fired:
-                fired[rung.of] = 0
+                fired[rung.of] = max(0, rung.number - 1)
             elif rung.rung in fired:
                 fired[rung.rung] += 1
     added = bool(fired["goal"]) * weights.goal + bool(fired["deadline"]) * weights.deadline

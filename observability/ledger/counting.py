@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from observability.ledger import proposal_counting
 from observability.ledger.figures import HANDOFFS
 from observability.ledger.totals import Example, Tally
 from workunits.core.parts import PARTS
@@ -30,6 +31,7 @@ class Facts:
     steps: Sequence[Row]
     exceptions: Sequence[Row]
     clocks: Sequence[Row]
+    proposals: Sequence[Row] = ()
 
 
 def count(facts: Facts, before: Collection[str], tally: Tally) -> list[str]:
@@ -66,6 +68,7 @@ def _events(facts: Facts, known: Collection[str]) -> Iterator[tuple[str, Any]]:
         labels = (*unit, performed.get(route["key"], "unit"), route["code"])
         yield f"{ROUTE}{route['seq']}", lambda tally, name=name, labels=labels: tally.count(name, *labels)
     yield from _clocks(facts.clocks, unit, known)
+    yield from proposal_counting.events(case, facts.proposals)
     if case["close"]:
         yield CLOSED, lambda tally: _close(tally, case)
 
@@ -73,9 +76,12 @@ def _events(facts: Facts, known: Collection[str]) -> Iterator[tuple[str, Any]]:
 def _clocks(clocks: Iterable[Row], unit: tuple[str, str], known: Collection[str]) -> Iterator[tuple[str, Any]]:
     for clock in clocks:
         target, labels = clock["target"], (*unit, clock["promise"])
-        seen = f"{BREACH}{target}" in known
+        seen, ended = f"{BREACH}{target}" in known, f"{CLOCK}{target}" in known
         if clock["breached_at"] is not None:
-            yield f"{BREACH}{target}", lambda tally, labels=labels: tally.count("sla", *labels, "breached")
+            if ended:  # it counted as met or void, and was broken after a reset
+                yield f"{BREACH}{target}", lambda tally: tally.count("corrections", *unit, "breach_late")
+            else:
+                yield f"{BREACH}{target}", lambda tally, labels=labels: tally.count("sla", *labels, "breached")
         result = clock["result"]
         if result in ("met", "void") and clock["breached_at"] is None:
             if seen:  # it counted as breached, and an answer in time arrived late
@@ -93,12 +99,12 @@ def _step(tally: Tally, case: Row, step: Row) -> None:
         return
     done: datetime = step["done_at"]
     if step["queue_us"] is not None:
-        tally.observe("step_queue", step["queue_us"], *labels, example=_example(case, step["queue_us"], done))
+        tally.observe("step_queue_seconds", step["queue_us"], *labels, example=_example(case, step["queue_us"], done))
     if not step["assigned_only"]:
-        tally.observe("step_work", step["work_us"], *labels, example=_example(case, step["work_us"], done))
+        tally.observe("step_work_seconds", step["work_us"], *labels, example=_example(case, step["work_us"], done))
     if step["kind"] == "human" and step["claimed_at"] is not None:
         took = _micros(step["claimed_at"], done)
-        tally.observe("claim_to_complete", took, *labels[:3], example=_example(case, took, done))
+        tally.observe("claim_to_complete_seconds", took, *labels[:3], example=_example(case, took, done))
 
 
 def _close(tally: Tally, case: Row) -> None:
@@ -126,9 +132,9 @@ def _close(tally: Tally, case: Row) -> None:
         tally.count("cost", *unit, case["currency"], by=round(case["cost"] * 1_000_000))
     at = case["closed_at"]
     for name, column, labels in (
-        ("cycle_time", "cycle_us", (*unit, close)),
-        ("lead_time", "lead_us", (*unit, close)),
-        ("external_wait", "external_us", unit),
+        ("cycle_time_seconds", "cycle_us", (*unit, close)),
+        ("lead_time_seconds", "lead_us", (*unit, close)),
+        ("external_wait_seconds", "external_us", unit),
     ):
         tally.observe(name, case[column], *labels, example=_example(case, case[column], at))
 

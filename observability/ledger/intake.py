@@ -229,7 +229,7 @@ def definition_of(unit: type[WorkUnit]) -> Definition:
     return Definition(
         version=unit.version,
         hash=definition_hash(unit),
-        roles={step.name: step.role for step in unit.steps if step.kind == "human"},
+        roles={step.name: step.role for step in unit.steps if step.asks_person},
         accountable={step.name: step.accountable for step in unit.steps},
         rates=unit.learning.rates,
         targets={one.name: one.target for one in unit.promised},

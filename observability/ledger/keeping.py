@@ -130,7 +130,11 @@ learning = Table(
     column("seq", Integer, "The entry's place among those of the unit, from 1.", primary_key=True),
     column("at", Moment, "When."),
     column("actor", String(200), "Who."),
-    column("entry", String(12), "`proposed`, `decided`, `reviewed` or `baseline`."),
+    column(
+        "entry",
+        String(12),
+        "`proposed`, `decided`, `reviewed` or `baseline`; of autonomy, `asked`, `granted` or `ended`.",
+    ),
     maybe("change", Integer, "The change that it is about, from 1; none: it is about the unit."),
     maybe("from_version", String(40), "The version that is changed."),
     maybe("to_version", String(40), "The version that the change makes; of `baseline`, the one it was frozen from."),

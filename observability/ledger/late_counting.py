@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, bindparam, select, update
 from observability.ledger import counting, totals
 from observability.ledger.counting import Facts, Row
 from observability.ledger.store import Ledger
-from observability.ledger.tables import cases, clocks, exceptions, steps
+from observability.ledger.tables import cases, clocks, exceptions, proposals, steps
 
 _AT_A_TIME = 500
 
@@ -37,7 +37,7 @@ def count_again(connection: Connection, ids: Sequence[str]) -> None:
     if not ids:
         return
     tally = totals.Tally()
-    parts = [_by_case(connection, table, ids) for table in (steps, exceptions, clocks)]
+    parts = [_by_case(connection, table, ids) for table in (steps, exceptions, clocks, proposals)]
     marks = []
     for case in connection.execute(select(cases).where(cases.c.case_id.in_(ids))).mappings():
         of_case = [part[case["case_id"]] for part in parts]

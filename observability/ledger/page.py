@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Table
 
-from observability.ledger import keeping, tables, totals
+from observability.ledger import autonomy_tables, keeping, tables, totals
 from observability.ledger.columns import metadata
 
 _INTRO = """# The ledger
@@ -19,7 +19,7 @@ write to it only through `workunits`.
 
 def schema_page() -> str:
     """The page in Markdown."""
-    ours = (tables, keeping, totals)
+    ours = (tables, keeping, totals, autonomy_tables)
     made = [table for module in ours for table in vars(module).values() if isinstance(table, Table)]
     lines = [_INTRO]
     for table in dict.fromkeys(made):

@@ -12,6 +12,7 @@ from typing import Any
 from observability.ledger.clock_rows import clock_rows, due_of_task, entry_rows, urgency
 from observability.ledger.ending import is_outside, truthful
 from observability.ledger.figures import HANDOFFS, cost, figures, length, worked_intervals
+from observability.ledger.proposal_rows import proposal_rows
 from observability.ledger.seeing import Seen
 from workunits.core.incidents import Incident
 from workunits.core.lifecycle import Task
@@ -52,6 +53,19 @@ class CaseRows:
     clock_entries: list[Row] = field(default_factory=list)
     actions: list[Row] = field(default_factory=list)
     proposals: list[Row] = field(default_factory=list)
+    partial: frozenset[str] = frozenset()
+    """Of which of these there is more than the case could tell: what the ledger has of them stays."""
+
+
+_TABLES = {
+    "steps": ("steps", "tasks", "proposals"),
+    "routes": ("exceptions",),
+    "actions": ("actions",),
+    "rungs": ("clock_entries",),
+    "entries": ("clock_entries",),
+    "clocks": ("clocks",),
+}
+"""Where the lists of a record are kept."""
 
 
 def rows_of(seen: Seen, now: datetime, definition: Definition | None) -> CaseRows:
@@ -97,7 +111,8 @@ def rows_of(seen: Seen, now: datetime, definition: Definition | None) -> CaseRow
             }
             for acted in record.actions
         ],
-        proposals=[_proposal(record, work) for work in record.steps if work.kind == "ai" and work.done is not None],
+        proposals=proposal_rows(record),
+        partial=frozenset(table for name in record.left_out for table in _TABLES.get(name, ())),
     )
 
 
@@ -296,19 +311,6 @@ def _incident(record: Record, incident: Incident) -> Row:
         "state": incident.state,
         "who": incident.by,
         "why": _words(incident.why),
-    }
-
-
-def _proposal(record: Record, work: Work) -> Row:
-    return {
-        "case_id": record.case,
-        "key": work.key,
-        "step": work.step,
-        "at": record.when(work.done or 0),
-        "outcome": ("by_hand" if work.by else "proposed") if work.end == "done" else (work.end or "failed"),
-        "code": work.code,
-        "latency_us": length(work.work[-1:]),
-        "attempts": work.attempts,
     }
 
 

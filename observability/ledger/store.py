@@ -112,7 +112,7 @@ class Ledger:
             LedgerUnavailableError.
         """
         head, there = migrations.head(), None
-        if self._is_there():
+        if self.is_there:
             with self.read() as connection:
                 there = migrations.revision(connection)
                 if there == head:
@@ -162,14 +162,15 @@ class Ledger:
             engine = create_engine(self.url, pool_pre_ping=True, connect_args=patience, **_JSON)
             event.listen(engine, "connect", _prepare_postgresql)
             return engine
-        if not self._is_there():
+        if not self.is_there:
             raise LedgerUnavailableError(f"the ledger {self}: there is no such file; make it: workunits ledger migrate")
         engine = create_engine(self.url, connect_args={"timeout": PATIENCE}, **_JSON)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
 
-    def _is_there(self) -> bool:
+    @property
+    def is_there(self) -> bool:
         """Whether there is a file; SQLite would make one for whoever only asks, and it would stop the next worker."""
         return not self.sqlite or os.path.exists(self.url.database or "")  # noqa: PTH110 - False also for what may not be seen
 

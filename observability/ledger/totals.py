@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from observability.ledger.columns import column, maybe, metadata
 from observability.ledger.moment import Moment
-from observability.metrics.contract import BUCKETS, OTHER
+from observability.metrics.contract import BY_NAME, OTHER
 
 COUNT, SUM = "count", "sum"
 _FIT = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
@@ -67,10 +67,10 @@ class Tally:
             self.amounts[f"workunit_{metric}_total", tuple(map(fit, labels)), COUNT] += by
 
     def observe(self, metric: str, micros: int, *labels: object, example: Example) -> None:
-        """Add an observation to a histogram of seconds."""
-        name, values = f"workunit_{metric}_seconds", tuple(map(fit, labels))
-        at = bisect_left(BUCKETS, micros / _MICRO)
-        bucket = name, values, f"{BUCKETS[at]:.0f}" if at < len(BUCKETS) else "+Inf"
+        """Add an observation to a histogram, such as `cycle_time_seconds`; in millionths."""
+        name, values = f"workunit_{metric}", tuple(map(fit, labels))
+        known = BY_NAME[name]
+        bucket = name, values, known.parts[bisect_left(known.buckets, micros / _MICRO)]
         self.amounts[name, values, COUNT] += 1
         self.amounts[name, values, SUM] += max(0, micros)
         self.amounts[bucket] += 1

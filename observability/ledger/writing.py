@@ -76,14 +76,19 @@ def write(
                 tally.count("corrections", rows.case["unit"], rows.case["version"], correction["kind"])
             made += corrected
             rows.case.update({name: there[name] or rows.case[name] for name in _FIRST})
-        facts = Facts(rows.case, rows.steps, rows.exceptions, rows.clocks)
+        facts = Facts(rows.case, rows.steps, rows.exceptions, rows.clocks, rows.proposals)
         rows.case["counted"] = counting.count(facts, (there and there["counted"]) or (), tally)
     upsert(connection, cases, [rows.case for rows in newer.values()])
-    replaced = [case for case in newer if case in standing]
     for part in PARTS:
+        replaced = [case for case, rows in newer.items() if case in standing and part.name not in rows.partial]
         for chunk in _chunks(replaced):
             connection.execute(delete(part).where(part.c.case_id.in_(chunk)))
-        insert_all(connection, part, [row for rows in newer.values() for row in getattr(rows, part.name)])
+        whole, partial = [
+            [row for rows in newer.values() if (part.name in rows.partial) is so for row in getattr(rows, part.name)]
+            for so in (False, True)
+        ]
+        insert_all(connection, part, whole)
+        upsert(connection, part, partial)
     add_missing(connection, corrections, made)
     totals.add(connection, tally)
     return list(newer)

@@ -29,7 +29,11 @@ BUCKETS: tuple[float, ...] = (
     1_209_600.0,
     2_592_000.0,
 )
-"""Upper bounds in seconds of all histograms: from a second to thirty days."""
+"""Upper bounds in seconds of a histogram that has none of its own: from a second to thirty days."""
+CONFIDENCE: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""Upper bounds of confidences."""
+ANSWERED: tuple[float, ...] = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0)
+"""Upper bounds in seconds of how long a model took."""
 OTHER = "other"
 """The label value of whatever the catalog does not know."""
 
@@ -45,6 +49,13 @@ class Metric:
     """`seconds`, `ratio`, the plural of what is counted, or nothing."""
     labels: tuple[str, ...]
     meaning: str
+    buckets: tuple[float, ...] = BUCKETS
+    """Upper bounds, of a histogram."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of a histogram's buckets in the ledger."""
+        return (*map(part_of, self.buckets), "+Inf")
 
     @property
     def series(self) -> tuple[str, ...]:
@@ -56,8 +67,14 @@ class Metric:
         return self.type == "histogram"
 
 
+def part_of(bound: float) -> str:
+    """The name of a bucket in the ledger."""
+    return f"{bound:.0f}" if bound.is_integer() else str(bound)
+
+
 _UNIT = ("unit", "version")
 _STEP = (*_UNIT, "step", "executor")
+_HYBRID = (*_UNIT, "step")
 
 
 def _counter(name: str, unit: str, labels: tuple[str, ...], meaning: str) -> Metric:
@@ -133,7 +150,7 @@ TOTALS: tuple[Metric, ...] = (
         "corrections",
         "corrections",
         (*_UNIT, "kind"),
-        "What counted otherwise first: evidence, reset, vanished, breach_withdrawn. Other counters stay as they were.",
+        "What counted otherwise first: evidence, reset, vanished, breach_withdrawn, breach_late. Other counters stay.",
     ),
     _counter(
         "cost", "currency", (*_UNIT, "currency"), "Cost of closed cases at the declared rates, where all are declared."
@@ -146,6 +163,42 @@ TOTALS: tuple[Metric, ...] = (
         "step_work", _STEP, "Work on a performance that ended; assigned-only work, which nobody measured, is left out."
     ),
     _histogram("claim_to_complete", (*_UNIT, "step"), "From the claim of a human task to its completion."),
+    _counter(
+        "proposals",
+        "proposals",
+        (*_HYBRID, "route", "level"),
+        "Hybrid steps that a model was to propose for, by who decides.",
+    ),
+    _counter("proposal_reasons", "proposals", (*_HYBRID, "reason"), "The same, by the reason of the route."),
+    _counter("proposal_shown", "proposals", _HYBRID, "Proposals that whoever decides sees."),
+    _counter("proposal_decisions", "decisions", (*_HYBRID, "decision"), "What people who saw a proposal did with it."),
+    _counter(
+        "proposal_overrides",
+        "decisions",
+        _HYBRID,
+        "Of these, the ones that made it another decision: replaced, rejected, or edited in a material field.",
+    ),
+    _counter(
+        "blind", "decisions", _HYBRID, "Decisions of people who did not see the proposal: blind samples, and shadow."
+    ),
+    _counter("blind_disagreements", "decisions", _HYBRID, "Of these, the ones that differ in a material field."),
+    _counter("ai_cost_usd", "currency", _HYBRID, "What proposals cost, in US dollars, of models whose price is known."),
+    Metric(
+        "workunit_proposal_confidence",
+        "histogram",
+        "ratio",
+        _HYBRID,
+        "Calibrated confidence, of proposals of calibrated models.",
+        CONFIDENCE,
+    ),
+    Metric(
+        "workunit_proposal_latency_seconds",
+        "histogram",
+        "seconds",
+        _HYBRID,
+        "How long the attempt took that gave a proposal.",
+        ANSWERED,
+    ),
 )
 """Cumulative totals, kept in the ledger in the same transaction as the rows: exact, and never less than before."""
 
@@ -181,6 +234,32 @@ GAUGES: tuple[Metric, ...] = (
     _gauge("unjudged_versions", "versions", ("unit",), "Versions with closed cases that nobody has judged."),
     _gauge("baseline_stale", "", ("unit",), "1 when the newest baseline no longer holds: workunits learn history."),
     _gauge("sla_budget_seconds", "seconds", (*_UNIT, "target"), "The budget of a target in elapsed time."),
+    _gauge(
+        "autonomy_level",
+        "",
+        _HYBRID,
+        "The highest level that holds for a hybrid step, 0 to 5: declared or signed, and 0 while it is stopped.",
+    ),
+    _gauge("autonomy_stopped", "", ("unit", "step"), "1 while a step's model is stopped."),
+    _gauge(
+        "certificate_expiry_timestamp_seconds",
+        "seconds",
+        ("unit", "step"),
+        "When the first of a step's signed levels ends by itself; absent without one.",
+    ),
+    _gauge(
+        "blind_disagreement_bound_ratio",
+        "ratio",
+        ("unit", "step"),
+        "The share of blind decisions that may differ: the strictest target of the signed certificates, else 0.1.",
+    ),
+    _gauge(
+        "audit_share",
+        "ratio",
+        ("unit", "step"),
+        "Of proposals at A4 or A5, a week to five weeks old, those that were judged blind or audited; "
+        "absent for fewer than 100.",
+    ),
 )
 """How things stand now, by the ledger."""
 

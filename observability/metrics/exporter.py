@@ -21,7 +21,8 @@ from observability.ledger import totals
 from observability.ledger.store import Ledger, LedgerError
 from observability.ledger.totals import COUNT, SUM, Example, Series
 from observability.metrics import loops, zeros
-from observability.metrics.contract import BUCKETS, BY_NAME, GAUGES, OTHER, TOTALS, Metric
+from observability.metrics.autonomy import autonomy
+from observability.metrics.contract import BY_NAME, GAUGES, OTHER, TOTALS, Metric
 from observability.metrics.known import Known
 from observability.metrics.promises import promises
 from observability.metrics.standing import Point, standing
@@ -30,7 +31,7 @@ from workunits.registry import Catalog
 FRESH = 2.0
 """Seconds for which an answer is given again."""
 _MILLION = 1_000_000
-_IN_MILLIONTHS = ("seconds", "currency")
+_IN_MILLIONTHS = ("seconds", "currency", "ratio")
 _PLAIN = re.compile(r"[!-~]{1,90}")
 """What may stand in an exemplar: its labels together have at most 128 characters."""
 _DOWN = "workunit_ledger_up"
@@ -72,6 +73,7 @@ class Exporter(Collector):
                 known = Known.load(self._catalog, connection)
                 kept = list(totals.read(connection))
                 points = list(standing(connection, datetime.now(UTC)))
+                points += autonomy(connection, self._catalog, datetime.now(UTC))
                 if self._loops is None or time.monotonic() - self._loops[0] > loops.FRESH:
                     self._loops = time.monotonic(), list(loops.loops(connection, self._catalog, datetime.now(UTC)))
         except LedgerError as error:
@@ -108,8 +110,8 @@ class Exporter(Collector):
             of_catalog = point.metric == "workunit_build_info"
             fitting = point.labels if of_catalog else self._fit(known, point.metric, point.labels) or ()
             before = values[point.metric].get(fitting, 0.0)
-            aged = point.metric.endswith("_age_seconds")
-            values[point.metric][fitting] = max(before, point.value) if aged else before + point.value
+            largest = point.metric.endswith(("_age_seconds", "_level"))
+            values[point.metric][fitting] = max(before, point.value) if largest else before + point.value
         for metric in GAUGES:
             yield _gauge(metric, values[metric.name])
 
@@ -140,7 +142,7 @@ def _histogram(
     family = HistogramMetricFamily(metric.name, metric.meaning, labels=metric.labels)
     for labels, parts in sorted(series.items()):
         buckets, so_far = [], 0
-        for bound in (*(f"{bound:.0f}" for bound in BUCKETS), "+Inf"):
+        for bound in metric.parts:
             so_far += parts[bound]
             exemplar = _exemplar(examples.get((metric.name, labels, bound)))
             le = bound if bound == "+Inf" else f"{float(bound)}"

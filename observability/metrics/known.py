@@ -11,13 +11,15 @@ from sqlalchemy import Connection, select
 
 from observability.ledger.keeping import definitions
 from observability.metrics.contract import OTHER, Metric
+from workunits.core.autonomy import LEVELS, ROUTES
 from workunits.core.lifecycle import State
 from workunits.core.parts import PARTS
+from workunits.core.proposal import Decision
 from workunits.core.spec import MEASURES, Close, Kind
 from workunits.registry import Catalog, describe
 
 ENDS = ("done", "exception", "failed", "skipped", "expired", "cancelled")
-CORRECTIONS = ("evidence", "reset", "vanished", "breach_withdrawn")
+CORRECTIONS = ("evidence", "reset", "vanished", "breach_withdrawn", "breach_late")
 RESULTS = ("met", "breached", "void")
 HANDOFFS = ("hh", "hm", "mh", "mm")
 EFFORTS = ("human", "machine")
@@ -26,12 +28,15 @@ CASE_STATES = ("running", "waiting", "incident")
 CLOSES: tuple[str, ...] = get_args(Close)
 FAILURES = frozenset(
     {
+        "ai_budget_exceeded",
         "ai_limit_exceeded",
         "ai_not_configured",
         "ai_output_invalid",
         "ai_refused",
         "ai_unavailable",
+        "autonomy_unknown",
         "bad_result",
+        "stopped",
         "timeout_heartbeat",
         "timeout_schedule_to_close",
         "timeout_schedule_to_start",
@@ -46,6 +51,13 @@ REASONS = frozenset(
     {"bad_input", "cancel_requested", "no_answer", "outcome_not_met", "technical_failure", "terminated", "timed_out"}
     | {"too_large", "vanished"}
 )
+AI_FAILURES = tuple(sorted(name for name in FAILURES if name.startswith("ai_")))
+WHYS = (
+    *("stopped", "no_ai", "shadow", "autonomy_unknown", "blind_sample", "suggest", "approve", "ceiling"),
+    *("no_confidence", "below_threshold", "no_veto_window", "confident"),
+)
+"""Reasons of a proposal's route, beside those of models that failed."""
+DECISIONS: tuple[str, ...] = get_args(Decision)
 LEARNED = (*MEASURES, "lead_time", "queue")
 STATISTICS = ("median", "p85", "p95", "share")
 _FIXED: Mapping[str, Collection[str]] = {
@@ -54,6 +66,9 @@ _FIXED: Mapping[str, Collection[str]] = {
     "part": PARTS,
     "ended": ENDS,
     "result": RESULTS,
+    "route": ROUTES,
+    "level": LEVELS,
+    "decision": DECISIONS,
 }
 _BY_METRIC: Mapping[tuple[str, str], Collection[str]] = {
     ("workunit_corrections_total", "kind"): CORRECTIONS,
@@ -62,6 +77,7 @@ _BY_METRIC: Mapping[tuple[str, str], Collection[str]] = {
     ("workunit_sla_clocks", "state"): CLOCK_STATES,
     ("workunit_open_cases", "state"): CASE_STATES,
     ("workunit_open_tasks", "state"): get_args(State),
+    ("workunit_proposal_reasons_total", "reason"): frozenset(WHYS) | FAILURES,
 }
 
 

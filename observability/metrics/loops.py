@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from observability.learning.standing import standing
+from observability.metrics.autonomy import audit_shares
 from observability.metrics.standing import Point
 from workunits.registry import Catalog
 
@@ -23,3 +24,4 @@ def loops(connection: Connection, catalog: Catalog, now: datetime) -> Iterator[P
         yield Point("workunit_review_overdue", (one.unit,), one.review_overdue)
         yield Point("workunit_unjudged_versions", (one.unit,), len(one.unjudged))
         yield Point("workunit_baseline_stale", (one.unit,), bool(one.stale))
+    yield from audit_shares(connection, catalog, now)

@@ -35,7 +35,11 @@ def _lines() -> Iterator[str]:
         yield from _table(metrics)
         yield ""
     bounds = ", ".join(f"{bound:.0f}" for bound in BUCKETS)
-    yield f"Upper bounds of the totals' histograms, in seconds: {bounds}."
+    yield f"Upper bounds of the totals' histograms, in seconds, but for those below: {bounds}."
+    yield ""
+    for metric in TOTALS:
+        if metric.type == "histogram" and metric.buckets != BUCKETS:
+            yield f"- Of `{metric.name}`: {', '.join(f'{bound:g}' for bound in metric.buckets)}."
 
 
 def _table(metrics: Iterable[Metric]) -> Iterator[str]:

@@ -7,22 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
-from typing import get_args
+from typing import Any, get_args
 
 from observability.ledger.totals import COUNT, SUM, Series
-from observability.metrics.contract import BUCKETS
+from observability.metrics.contract import BY_NAME
 from observability.metrics.known import (
+    AI_FAILURES,
     CASE_STATES,
     CLOCK_STATES,
     CLOSES,
     CORRECTIONS,
+    DECISIONS,
     EFFORTS,
     ENDS,
     HANDOFFS,
     RESULTS,
+    WHYS,
 )
+from workunits.core.autonomy import LEVELS
 from workunits.core.lifecycle import State
 from workunits.core.parts import PARTS
+from workunits.core.spec import Step
 from workunits.core.unit import WorkUnit
 from workunits.registry import Catalog
 
@@ -36,6 +41,8 @@ _BARE = (
     "rework_seconds",
 )
 _FINAL = ("completed", "failed", "skipped", "expired", "cancelled")
+_LEVELS = {"auto": LEVELS[4:], "review": LEVELS[2:], "dual_review": LEVELS[2:], "human_only": LEVELS}
+"""At which levels a route may be."""
 _ENDED = {"human": ENDS, "automated": ("done", "exception", "failed", "cancelled")}
 
 
@@ -45,8 +52,9 @@ def totals(catalog: Catalog) -> Iterator[Series]:
         for metric, labels in _counters(unit):
             yield f"workunit_{metric}_total", labels, COUNT
         for metric, labels in _histograms(unit):
-            for part in (COUNT, SUM, *(f"{bound:.0f}" for bound in BUCKETS), "+Inf"):
-                yield f"workunit_{metric}_seconds", labels, part
+            known = BY_NAME[f"workunit_{metric}"]
+            for part in (COUNT, SUM, *known.parts):
+                yield known.name, labels, part
 
 
 def gauges(catalog: Catalog) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -61,12 +69,14 @@ def gauges(catalog: Catalog) -> Iterator[tuple[str, tuple[str, ...]]]:
         for target, state in product((one.name for one in unit.promised), CLOCK_STATES):
             yield "workunit_sla_clocks", (*named, target, state)
         for step in unit.steps:
-            if step.kind == "human":
+            if step.asks_person:
                 for state in (state for state in get_args(State) if state not in _FINAL):
                     yield "workunit_open_tasks", (unit.unit_name, step.name, step.role, state)
                 yield "workunit_oldest_task_age_seconds", (unit.unit_name, step.name, step.role)
             elif step.after == "incident":
                 yield "workunit_open_incidents", (unit.unit_name, step.name)
+            if step.kind == "hybrid":
+                yield "workunit_autonomy_stopped", (unit.unit_name, step.name)
 
 
 def _counters(unit: type[WorkUnit]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -87,23 +97,47 @@ def _counters(unit: type[WorkUnit]) -> Iterator[tuple[str, tuple[str, ...]]]:
     for target, result in product((one.name for one in unit.promised), RESULTS):
         yield "sla", (*named, target, result)
     for step in unit.steps:
-        labels = (*named, step.name, step.kind)
-        yield "step_attempts", labels
-        for ended in _ENDED.get(step.kind, _ENDED["automated"]):
-            yield "steps", (*labels, ended)
+        for executor in executors(step):
+            labels = (*named, step.name, executor)
+            yield "step_attempts", labels
+            for ended in _ENDED.get(executor, _ENDED["automated"]):
+                yield "steps", (*labels, ended)
+        if step.kind == "hybrid":
+            yield from _proposals((*named, step.name))
         for raised in step.raises:
             yield "exceptions", (*named, step.name, raised.code)
             yield "close_reasons", (*named, "not_achieved", raised.code)
 
 
+def _proposals(step: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for metric in ("proposal_shown", "proposal_overrides", "blind", "blind_disagreements", "ai_cost_usd"):
+        yield metric, step
+    for decision in DECISIONS:
+        yield "proposal_decisions", (*step, decision)
+    for reason in (*WHYS, *AI_FAILURES):
+        yield "proposal_reasons", (*step, reason)
+    for route, levels in _LEVELS.items():
+        for level in levels:
+            yield "proposals", (*step, route, level)
+
+
 def _histograms(unit: type[WorkUnit]) -> Iterator[tuple[str, tuple[str, ...]]]:
     named = unit.unit_name, unit.version
-    yield "external_wait", named
-    for metric, close in product(("cycle_time", "lead_time"), CLOSES):
+    yield "external_wait_seconds", named
+    for metric, close in product(("cycle_time_seconds", "lead_time_seconds"), CLOSES):
         yield metric, (*named, close)
     for step in unit.steps:
-        labels = (*named, step.name, step.kind)
-        yield "step_queue", labels
-        yield "step_work", labels
-        if step.kind == "human":
-            yield "claim_to_complete", labels[:3]
+        for executor in executors(step):
+            labels = (*named, step.name, executor)
+            yield "step_queue_seconds", labels
+            yield "step_work_seconds", labels
+        if step.asks_person:
+            yield "claim_to_complete_seconds", (*named, step.name)
+        if step.kind == "hybrid":
+            for metric in ("proposal_confidence", "proposal_latency_seconds"):
+                yield metric, (*named, step.name)
+
+
+def executors(step: Step[Any, Any]) -> tuple[str, ...]:
+    """Who may be seen performing a step: of a hybrid one the model proposes, and a person decides."""
+    return ("ai", "human") if step.kind == "hybrid" else (step.kind,)

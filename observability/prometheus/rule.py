@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Severity = Literal["page", "ticket"]
-"""`page`: somebody is called now. `ticket`: somebody looks at it today."""
+Severity = Literal["page", "ticket", "info"]
+"""`page`: somebody is called now. `ticket`: somebody looks at it today. `info`: to be seen; nobody is told."""
 RUNBOOKS = "docs/runbooks"
 """The folder of the runbooks, as `runbook_url` has it: relative to the repository, or to where its docs are served."""
 _SIZES = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))

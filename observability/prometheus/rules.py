@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from observability.prometheus import runtime, slo
+from observability.prometheus import boundary, runtime, slo
 from observability.prometheus.rule import Alert, Group, Terms, text_of
 from workunits.registry import Catalog
 
@@ -15,7 +15,7 @@ PREFIX = "workunits-"
 
 def groups(catalog: Catalog, terms: Terms) -> Mapping[str, Sequence[Group]]:
     """The groups, by the name of their file."""
-    common = {f"{PREFIX}runtime.yml": [slo.recordings(terms), runtime.alerts(terms)]}
+    common = {f"{PREFIX}runtime.yml": [slo.recordings(terms), runtime.alerts(terms), boundary.alerts(terms)]}
     return common | {f"{PREFIX}unit-{unit.unit_name}.yml": [slo.alerts(unit, terms)] for unit in catalog}
 
 

@@ -15,6 +15,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from temporalio.exceptions import ApplicationError
 
 from workunits.ai import REQUESTS, Model, ModelNameError
+from workunits.proposing import Proposal
 
 APPLICANT = "Maria Garcia"
 
@@ -119,6 +120,51 @@ async def test_an_answer_that_never_fits_is_final(answer: dict[str, Any] | str) 
     error = await _refused(model)
     assert (error.type, error.non_retryable) == ("ai_output_invalid", True)
     assert len(seen) == REQUESTS
+
+
+async def _propose(*answers: dict[str, Any]) -> tuple[Proposal[Verdict], list[list[ModelMessage]]]:
+    model, seen = _scripted(*answers)
+    return await model.propose("Classify.", Case(text=APPLICANT), Verdict, prompt="1"), seen
+
+
+def _verdict(category: str) -> dict[str, Any]:
+    return {"category": category, "confidence": 0.5}
+
+
+async def test_alternatives_may_be_given_and_are_handed_over() -> None:
+    """One sentence of the instructions says so, the schema takes them, and the next best comes first."""
+    answer = {"output": _verdict("a"), "confidence": 0.9}
+    made, seen = await _propose({**answer, "alternatives": [_verdict("b"), _verdict("c")]})
+    none, _ = await _propose(answer)
+
+    assert [one.category for one in made.alternatives] == ["b", "c"]
+    assert none.alternatives == ()
+    assert "you may give up to 3 as `alternatives`" in str(getattr(seen[0][0], "instructions", ""))
+    assert (made.model, made.prompt) == ("scripted", "1")
+
+
+async def test_an_alternative_that_does_not_fit_costs_neither_the_answer_nor_a_request() -> None:
+    """Misfits, repeats and what is the answer itself are left out; of the rest three are kept."""
+    said = [*map(_verdict, "abb"), {"category": "x"}, {**_verdict("y"), "confidence": 7}, "z"]
+    made, seen = await _propose({"output": _verdict("a"), "confidence": 0.9, "alternatives": said})
+    many, _ = await _propose(
+        {"output": _verdict("a"), "confidence": 0.9, "alternatives": [*said[3:], *map(_verdict, "defg")]}
+    )
+    odd, _ = await _propose({"output": _verdict("a"), "confidence": 0.9, "alternatives": "none"})
+
+    assert [one.category for one in made.alternatives] == ["b"]
+    assert [one.category for one in many.alternatives] == ["d", "e", "f"]
+    assert (odd.alternatives, len(seen)) == ((), 1)
+
+
+async def test_the_test_model_proposes_what_it_was_told_and_nothing_else() -> None:
+    """It has no alternative of its own, also where it makes its answer up."""
+    told = Verdict(category="refund", confidence=0.25)
+    made = await Model().propose("Classify.", Case(text="x"), Verdict, prompt="1", test_answer=told)
+    invented = await Model().propose("Classify.", Case(text="x"), Verdict, prompt="1")
+
+    assert (made.output, made.alternatives) == (told, ())
+    assert invented.output not in invented.alternatives
 
 
 @pytest.mark.parametrize("name", ["openai:some-model", "anthropic:some-model"])

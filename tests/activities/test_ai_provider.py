@@ -15,7 +15,7 @@ import pytest
 from pydantic import BaseModel, Field
 from temporalio.exceptions import ApplicationError
 
-from workunits.ai import REQUESTS, Model
+from workunits.ai import BYTES, REQUESTS, TOKENS, Model
 
 APPLICANT = "Maria Garcia"
 
@@ -197,3 +197,11 @@ async def test_an_answer_that_costs_too_much_is_stopped(provider: Provider) -> N
     provider.says('{"category": "a", "confidence": 7}', tokens=30_000)
     error = await _refused(_openai(provider))
     assert (error.type, error.non_retryable) == ("ai_limit_exceeded", True)
+
+
+async def test_a_question_that_cannot_fit_is_not_asked(provider: Provider) -> None:
+    """The client counts tokens when they are paid for; what is far too long is never sent."""
+    with pytest.raises(ApplicationError) as raised:
+        await _openai(provider).ask("Classify.", Case(text="word " * (TOKENS * BYTES // 5)), Verdict)
+    assert (raised.value.type, raised.value.non_retryable) == ("ai_limit_exceeded", True)
+    assert provider.asked == []

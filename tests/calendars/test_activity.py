@@ -10,9 +10,9 @@ import pytest
 from tests.calendars.dated import Dated
 from tests.calendars.samples import micros
 from tests.lab.contracts import Request
+from workers.processes.worker import make_worker
 from workers.queues import shares
 from workers.settings import Settings
-from workers.worker import make_worker
 from workunits.client import Cases
 from workunits.registry import Catalog, Package
 from workunits.testing import Lab

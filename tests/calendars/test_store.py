@@ -11,7 +11,7 @@ from tests.calendars.samples import micros
 from tests.conftest import CALENDARS
 from tests.lab.promises import Astray, Officed
 from workers.calendars import check_calendars
-from workers.checks import calendars
+from workers.checks.finding import calendars
 from workers.settings import Settings
 from workunits.calendars.reading import CalendarError
 from workunits.calendars.store import PublishedError, Store, UnknownCalendarError, shipped

@@ -12,6 +12,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowUpdateFailedError
 
+from tests.core.long_runs import LIMIT, fill_run
 from tests.lab.freight import Freighter
 from tests.lab.messages import cause, envelope
 from tests.lab.performers import EFFECTS, HELD
@@ -20,26 +21,9 @@ from tests.lab.units import Pair, Plain, Sequence
 from workunits.core.errors import Refused
 from workunits.core.record import START_MEMO
 
-LIMIT = 10
 WORKED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 HOUR = timedelta(hours=1)
 GRANT = {"decision": "grant"}
-
-
-@pytest.fixture
-def short_runs(monkeypatch):
-    """Runs of ten messages instead of 1,500; the module passes through the sandbox."""
-    monkeypatch.setattr("workunits.core.course.MESSAGES_PER_RUN", LIMIT)
-
-
-async def fill_run(bench, task, run=2):
-    """Claim and release a task until its case has gone on as a new run; the task as it then is."""
-    case = task.id.rpartition("/")[0]
-    for _ in range(LIMIT // 2):
-        await bench.cases.act(task.id, "claim", actor="filler", roles=[task.role])
-        await bench.cases.act(task.id, "release", actor="filler", roles=[task.role])
-    await bench.until(case, lambda view: view.record.runs >= run)
-    return await bench.task(case, task.step)
 
 
 async def attempt(bench, task, action, actor, action_id):
@@ -228,14 +212,37 @@ async def test_messages_do_not_interrupt_a_machine_step(bench, short_runs):
     assert EFFECTS.count(f"{case}/look") == view.record.steps[1].attempts == 1
 
 
-async def test_a_case_that_carries_too_much_closes_as_failed(bench, short_runs):
-    """Over 256 KB a new run could not start; the case says so instead of hanging."""
+async def heavy(bench):
+    """A case that carries over 256 KB, with which no new run could start."""
     case = Freighter.case_type(request=uuid.uuid4().hex, ask=True, letter="語" * 90_000)
     started = await bench.cases.start("freight", case.model_dump_json().encode())
-    await bench.task(started.case, "sign")
-    for _ in range(LIMIT):
-        await bench.handle(started.case).signal("act", {"nope": 1})
-    view = await bench.closed(started.case)
+    return started.case, await bench.task(started.case, "sign")
+
+
+async def signals(bench, case, count):
+    """Send nonsense until it is on the record."""
+    before = (await bench.cases.show(case)).record.ignored_count
+    for _ in range(count):
+        await bench.handle(case).signal("act", {"nope": 1})
+    await bench.until(case, lambda view: not view.is_open or view.record.ignored_count >= before + count)
+
+
+async def test_a_case_that_carries_too_much_stays_in_its_run(bench, short_runs):
+    """Messages, nonsense of strangers among them, end no sound case: it goes on for as long as the engine lets it."""
+    case, task = await heavy(bench)
+    await signals(bench, case, 2 * LIMIT)
+    await bench.answer(task, GRANT)
+    view = await bench.closed(case)
+
+    assert (view.close, view.record.runs, view.record.ignored_count) == ("achieved", 1, 2 * LIMIT)
+
+
+async def test_a_case_that_carries_too_much_closes_before_the_engine_ends_it(bench, short_runs, monkeypatch):
+    """At the end of its run it says why, with a record, instead of vanishing."""
+    monkeypatch.setattr("workunits.core.carry.LAST_MESSAGES", 2 * LIMIT)
+    case, _ = await heavy(bench)
+    await signals(bench, case, 2 * LIMIT)
+    view = await bench.closed(case)
 
     assert (view.close, view.record.reason) == ("failed", "too_large")
     assert "by reference" in view.record.why

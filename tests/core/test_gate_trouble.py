@@ -134,8 +134,9 @@ def test_a_compensation_does_not_compensate():
 
 
 def test_a_definition_without_trouble_keeps_its_hash():
-    """What is not declared is not described: the units of the catalog are what they were."""
-    steps = [step for unit in UNITS for step in describe(unit)["structure"]["steps"]]
+    """What is not declared is not described: the units that were there before trouble are what they were."""
+    older = [unit for unit in UNITS if unit.unit_name in ("customer_onboarding", "refund_request")]
+    steps = [step for unit in older for step in describe(unit)["structure"]["steps"]]
     assert not any({"after", "compensated_by"} & set(step) for step in steps)
     trip = {step["name"]: step for step in describe(TROUBLES[1])["structure"]["steps"]}
     assert (trip["cancel_flight"]["after"], trip["book_flight"]["compensated_by"]) == ("incident", "cancel_flight")

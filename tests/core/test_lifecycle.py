@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from workunits.core.errors import Refused
-from workunits.core.lifecycle import MOVES, Action, Task, judge
+from workunits.core.errors import BadInput, Refused
+from workunits.core.lifecycle import MOVES, Action, Task, judge, judge_passing_on
 
 READY = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = READY + timedelta(hours=1)
@@ -118,6 +118,32 @@ def test_a_delegated_task_comes_back_to_be_signed_off():
     assert verdict(of, action("complete", "bob")) == "sign_off"
     assert verdict(of, action("resolve", "bob")) == "claimed"
     assert verdict(task("claimed", "bob"), action("resolve", "bob")) == "wrong_state"
+
+
+@pytest.mark.parametrize(
+    ("name", "body"), [("release", {}), ("forward", {"to": "zoe"}), ("escalate", {"how": "reassign_up"})]
+)
+def test_what_was_delegated_is_let_go_of_by_nobody_but_an_admin(name, body):
+    """Else whoever gets it next could complete it, and its delegator would never sign it off."""
+    of, wanted = task("claimed", "bob", delegator="ann"), action(name, "bob").model_copy(update={"body": body})
+
+    with pytest.raises(Refused, match="hand it back, by resolve") as refused:
+        judge_passing_on(of, wanted, admins=("operations",))
+    assert refused.value.code == "sign_off"
+    judge_passing_on(task("claimed", "bob"), wanted)
+    other = "system" if name == "escalate" else "operations"
+    judge_passing_on(of, wanted.model_copy(update={"roles": [other]}), admins=("operations",))
+
+
+def test_nobody_forwards_a_task_to_themselves():
+    """Neither in person, nor as somebody's substitute: who passes it on is a candidate no more."""
+    of = task("claimed", "bob")
+    for_ann = {"body": {"to": "ann"}, "acting_for": "ann"}
+
+    for wanted in ({"body": {"to": "bob"}}, for_ann, for_ann | {"body": {"to": "bob"}}):
+        with pytest.raises(BadInput, match="someone else"):
+            judge_passing_on(of, action("forward", "bob").model_copy(update=wanted))
+    judge_passing_on(of, action("forward", "bob").model_copy(update={"body": {"to": ["bob"]}}))
 
 
 def test_a_substitute_acts_for_the_owner():

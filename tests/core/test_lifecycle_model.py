@@ -183,6 +183,13 @@ async def test_a_planted_bug_is_caught_exclusion_is_not_checked_at_complete(monk
     await found_out()
 
 
+async def test_a_planted_bug_is_caught_what_was_delegated_is_passed_on(monkeypatch, planted):
+    """Whoever has it for another lets go of it, and nobody signs it off."""
+    monkeypatch.setattr(human, "judge_passing_on", lambda *_, **__: None)
+    monkeypatch.setattr(Play, "favourite", "delegate")
+    await found_out()
+
+
 async def test_a_planted_bug_is_caught_a_repeated_action_is_applied_twice(monkeypatch, planted):
     """As if nobody remembered the ids, and a repetition came with the newest revision."""
     judge, seen = lifecycle.judge, set()

@@ -75,7 +75,7 @@ async def fill_record(bench, case, step, times=40):
         await bench.cases.act(f"{case}/{step}", "claim", actor=OFFICER, roles=["clerk"])
         await bench.cases.act(f"{case}/{step}", "release", actor=OFFICER, roles=["clerk"])
     view = await bench.until(case, lambda view: view if view.record.elsewhere else None)
-    assert view.record.steps == view.record.actions == []
+    assert view.record.actions == []
     assert len(json.dumps((await (await bench.handle(case).describe()).memo())[MEMO])) < 16_000
     return view.tasks[0]
 
@@ -95,6 +95,20 @@ async def test_a_record_over_16_kb_is_in_the_closing_event(bench, decision, clos
     assert (view.close, len(view.record.actions), len(view.record.steps)) == (close, 81, 2)
     assert (memo["close"], memo["elsewhere"], "actions" in memo) == (close, True, False)
     assert not view.record.elsewhere
+    assert sum(parts(view.record).values()) == view.record.closed
+
+
+async def test_a_record_that_no_event_could_hold_loses_its_oldest_messages(bench, monkeypatch):
+    """Whoever acts does not decide whether the case can close; what is left out is said."""
+    monkeypatch.setattr("workunits.core.publishing.EVENT_LIMIT", 20_000)
+    started = await bench.start(Plain)
+    await bench.task(started.case, "decide")
+    await bench.answer(await fill_record(bench, started.case, "decide"), {"decision": "grant"})
+    view = await bench.closed(started.case)
+
+    assert (view.close, view.record.left_out) == ("achieved", ["actions"])
+    assert 0 < len(view.record.actions) < 81
+    assert view.record.actions[-1].action == "complete"
     assert sum(parts(view.record).values()) == view.record.closed
 
 

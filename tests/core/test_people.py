@@ -12,8 +12,10 @@ import pytest_asyncio
 from temporalio.worker import Worker
 
 import workunits.core.course
+import workunits.core.human
 from tests.conftest import Bench
-from tests.lab.people import PEOPLE, Council, FourEyes, Silent
+from tests.lab.contracts import Decision, Request
+from tests.lab.people import PEOPLE, Council, FourEyes, Jury, Silent, Unanimous
 from workunits.core.errors import BadInput, Refused
 from workunits.core.parts import parts
 from workunits.registry import Catalog, Package
@@ -39,7 +41,7 @@ async def act(people: Bench, task: Any, action: str, by: str = "ann", roles: Any
 
 async def vote(people: Bench, case: str, number: int, by: str, decision: str) -> None:
     """Give one vote."""
-    task = await people.until(case, lambda v: next((t for t in v.tasks if t.id.endswith(f"vote-v{number}")), None))
+    task = await people.until(case, lambda v: next((t for t in v.tasks if t.id.endswith(f"-v{number}")), None))
     body = {"decision": decision} | ({"reason": "no"} if decision == "refuse" else {})
     await people.answer(task, body, by=by)
 
@@ -95,6 +97,53 @@ async def test_votes_survive_continue_as_new(people, monkeypatch):
     assert view.record.runs > 1
     assert len(view.record.steps) == 3
     assert adds_up(view)
+
+
+@pytest.mark.parametrize(
+    ("mood", "close", "reason", "routes"),
+    [
+        ("by_default", "not_achieved", "outcome_not_met", []),
+        ("instead", "achieved", None, [("instead", "expired", "chair")]),
+        ("neither", "expired", "no_answer", []),
+    ],
+)
+async def test_votes_that_nobody_gives_are_silence(people, mood, close, reason, routes):
+    """The step says what follows, as it does of a single task; that is no vote without a quorum."""
+    case = Jury.case_type(request=uuid.uuid4().hex, mood=mood)
+    view = await people.lab.run(Jury, case, {Jury.CHAIR: Decision(decision="grant")})
+
+    assert (view.close, view.record.reason) == (close, reason)
+    assert [(r.key, r.code, r.to) for r in view.record.routes] == routes
+    assert [work.end for work in view.record.steps[:3]] == ["expired"] * 3
+    assert adds_up(view)
+
+
+async def test_one_vote_that_is_missing_is_silence_too(people, monkeypatch):
+    """Two differ and the third, who would have decided, stays silent; the votes came in an earlier run."""
+    monkeypatch.setattr(workunits.core.course, "MESSAGES_PER_RUN", 1)
+    started = await people.start(Jury)
+    await vote(people, started.case, 1, "ann", "grant")
+    await vote(people, started.case, 2, "bob", "refuse")
+    await people.until(started.case, lambda view: view.record.runs > 1)
+    await people.skip(started.case, HOUR)
+    view = await people.closed(started.case)
+
+    assert (view.close, view.record.reason) == ("not_achieved", "outcome_not_met")
+    assert sorted(work.end for work in view.record.steps) == ["done", "done", "expired"]
+    assert not view.record.routes
+    assert adds_up(view)
+
+
+async def test_where_all_have_voted_the_rule_for_no_quorum_counts(people):
+    """Nobody stayed silent, so the expiry policy says nothing of it."""
+    started = await people.start(Jury, mood="instead")
+    for number, by in enumerate(("ann", "bob", "cyd"), 1):
+        name = f"instead-v{number}"
+        task = await people.until(started.case, lambda v, n=name: next((t for t in v.tasks if t.id.endswith(n)), None))
+        await people.answer(task, {"decision": "grant", "reason": name}, by=by)
+    view = await people.closed(started.case)
+
+    assert (view.close, view.record.reason) == ("not_achieved", "no_quorum")
 
 
 async def test_four_eyes_and_a_return_for_rework(people):
@@ -168,8 +217,13 @@ async def test_hand_on_delegate_forward_escalate(people):
     task = await people.until(started.case, lambda v: next((t for t in v.tasks if t.owner == "bob"), None))
     assert task.delegator == "ann"
     assert await refused(people.answer(task, {"request": "x"}, by="bob")) == "sign_off"
+    for to in ("bob", "zoe"):
+        assert await refused(act(people, task, "forward", by="bob", to=to, reason="not mine")) == "sign_off"
+    assert await refused(act(people, task, "release", by="bob")) == "sign_off"
+    assert await refused(act(people, task, "escalate", by="bob", how="reassign_up", reason="too big")) == "sign_off"
     await act(people, task, "resolve", by="bob")
     assert await refused(act(people, task, "forward", reason="not mine")) == "invalid_field"
+    assert await refused(act(people, task, "forward", to="ann", reason="mine")) == "invalid_field"
     await act(people, task, "forward", to="zoe", reason="not mine")
     task = await people.task(started.case, "prepare")
     assert await refused(act(people, task, "claim")) == "not_candidate"
@@ -187,6 +241,30 @@ async def test_hand_on_delegate_forward_escalate(people):
     assert view.record.steps[0].end == "skipped"
     assert "not mine" in [acted.said.get("reason") for acted in view.record.actions]
     assert adds_up(view)
+
+
+async def test_who_did_the_work_for_another_may_not_check_it(people, monkeypatch):
+    """The record of the work names who signed it off; four eyes know both, also in the next run."""
+    monkeypatch.setattr(workunits.core.course, "MESSAGES_PER_RUN", 4)
+    monkeypatch.setattr(workunits.core.human, "REMEMBERED", 0)
+    started = await people.start(FourEyes)
+    task = await people.task(started.case, "prepare")
+    await act(people, task, "claim")
+    await act(people, task, "delegate", to="bob")
+    await act(people, task, "resolve", by="bob")
+    await people.answer(await people.task(started.case, "prepare", state="claimed"), {"request": "x"}, by="ann")
+    check = await people.task(started.case, "check")
+    assert check.excluded == ["ann", "bob"]
+    assert await refused(act(people, check, "claim", by="bob")) == "excluded"
+    await people.until(started.case, lambda view: view.record.runs > 1)
+    await people.answer(check, {"decision": "refuse", "reason": "again"}, by="cyd")
+    await people.answer(await people.task(started.case, "prepare"), {"request": "better"}, by="dan")
+    check = await people.task(started.case, "check")
+    assert check.excluded == ["ann", "bob", "dan"]
+    await people.answer(check, {"decision": "grant"}, by="cyd")
+    view = await people.closed(started.case)
+
+    assert (view.close, [work.by for work in view.record.steps]) == ("achieved", ["ann", "cyd", "dan", "cyd"])
 
 
 async def test_an_exception_that_a_person_meets_is_routed_by_the_rules(people):
@@ -223,3 +301,11 @@ async def test_silence_goes_to_another_and_then_to_the_safe_answer(people):
     assert [(r.key, r.code, r.to) for r in view.record.routes] == [("first", "expired", "second")]
     assert 3 * HOUR // MICRO <= view.record.closed < 3 * HOUR // MICRO + 2_000_000
     assert adds_up(view)
+
+
+async def test_a_lab_has_as_many_people_as_a_vote_needs(lab):
+    """One answer is enough for a test; each vote is given in a name of its own."""
+    view = await lab.run(Unanimous, Request(request=uuid.uuid4().hex), {Unanimous.VOTE: Decision(decision="grant")})
+
+    assert view.close == "achieved"
+    assert view.record.decided_by == ["someone", "a colleague of someone", "a colleague of someone (2)"]

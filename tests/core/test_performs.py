@@ -313,6 +313,21 @@ def test_a_parameter_whose_type_cannot_be_read_is_named():
         collect([module("acme", Unread=Unread)], {Store: Store("kept")})
 
 
+def test_a_class_whose_constructor_fails_is_named():
+    """The worker says which, and not that something unexpected has happened."""
+
+    class Broken:
+        def __init__(self) -> None:
+            raise KeyError("HOME_OF_RATES")
+
+        @performs(Ruled.LOOK)
+        async def look(self, case: Request) -> Facts:
+            return FINE
+
+    with pytest.raises(PerformersError, match=r"acme\.Broken cannot be made: KeyError: 'HOME_OF_RATES'; mend its cons"):
+        collect([module("acme", Broken=Broken)], {})
+
+
 def test_what_a_module_only_imports_is_not_its_own():
     """Else two modules that share a function would give its step two performers."""
     other = types.ModuleType("elsewhere")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import sys
 import uuid
 from typing import Any
 
 import pytest
+from temporalio.bridge.proto.workflow_activation import InitializeWorkflow, WorkflowActivation
 from temporalio.worker import Worker
 
 from tests.lab.units import Plain
@@ -138,8 +140,8 @@ async def test_the_context_of_a_payload_is_asked_without_entering_the_sandbox(be
     assert (await bench.closed(started.case)).close == "achieved"
 
 
-async def test_a_waiting_case_keeps_no_message_of_its_last_task(bench, monkeypatch):
-    """It waits for days, and they would be a twentieth of its memory; the SDK sets them anew at the next task."""
+async def test_a_waiting_case_keeps_no_message_of_its_tasks(bench, monkeypatch):
+    """It waits for days, and they would be a twentieth of its memory; any part would keep the whole of its message."""
     cases: list[Any] = []
     make = StrictRunner.create_instance
 
@@ -150,10 +152,23 @@ async def test_a_waiting_case_keeps_no_message_of_its_last_task(bench, monkeypat
     monkeypatch.setattr(StrictRunner, "create_instance", remembered)
     started = await bench.start(Plain)
     await bench.task(started.case, "decide")
+    later = await bench.start(Plain)
+    await bench.task(later.case, "decide")  # the worker itself holds the last message that it was sent
 
     kept = next(vars(case._inside) for case in cases if case.get_info().workflow_id == started.case)
+    assert not _messages_about(started.case, kept["_info"].run_id)
     assert kept["_current_completion"].ByteSize() == 0
-    assert kept["_deployment_version_for_current_task"] is None
+    assert b"request" in kept["_workflow_input"].args[0].payload.data
+    assert kept["_info"].raw_memo.keys() == {"workunit_start"}
+    assert not kept["_info"].search_attributes
+    assert not len(kept["_info"].typed_search_attributes)
+
+
+def _messages_about(case, run):
+    """The engine's messages to one case, or the first one's part about its start, that are still in memory."""
+    gc.collect()
+    messages = [one for one in gc.get_objects() if isinstance(one, WorkflowActivation | InitializeWorkflow)]
+    return [one for one in messages if case in getattr(one, "workflow_id", "") or run in getattr(one, "run_id", "")]
 
 
 async def test_cases_run_the_file_that_their_worker_began_with(lab, strange, tmp_path):

@@ -10,12 +10,12 @@ from typing import Annotated, Literal
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 
 from workunits.core.errors import BadInput
-from workunits.core.strict_json import BODY_LIMIT, DEPTH_LIMIT, parse, read
+from workunits.core.strict_json import BODY_LIMIT, DEPTH_LIMIT, parse, read, read_part, seen_from
 
 VALUE = "s3cr3t-v4lue"
 
@@ -210,3 +210,41 @@ def test_what_is_not_exactly_one_json_payload_is_a_bad_body(args):
     with pytest.raises(BadInput) as error:
         read(Everything, args)
     assert error.value.code == "bad_body"
+
+
+class Ruled(BaseModel):
+    """Two fields, and a rule on both."""
+
+    low: int
+    high: int
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Ruled:
+        if self.low > self.high:
+            raise ValueError("low is above high")
+        return self
+
+
+@pytest.mark.parametrize(
+    ("value", "field", "said"),
+    [
+        ({"low": 2, "high": 1}, "body", "body: low is above high"),
+        (
+            {"low": "x", "hihg": 1},
+            "body.low",
+            "body.low: Input should be a valid integer; body.high: Field required; body.hihg: Extra inputs are not",
+        ),
+        ([], "body", "body: Input should be an object"),
+        ({"low": 1, "high": float("nan")}, "body", "body: NaN is not JSON"),
+        ({"low": 1, "high": "\0"}, "body.high", "body.high: a control character or a lone surrogate"),
+        ({"low": 1, "high": "x" * BODY_LIMIT}, "body", "body: 65555 bytes, at most 65536 are taken"),
+    ],
+)
+def test_every_path_of_a_part_begins_with_the_part(value, field, said):
+    """None twice, none left out; and without it for whoever knows only the part."""
+    with pytest.raises(BadInput) as refused:
+        read_part(Ruled, value, "body")
+
+    assert refused.value.field == field
+    assert str(refused.value).startswith(said)
+    assert seen_from("body", str(refused.value)).startswith(said.replace("body.", ""))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from temporalio.client import WorkflowFailureError
 
+from tests.lab.people import Council
 from tests.lab.units import Plain
 from workunits.core import unit
+from workunits.sandbox import StrictRunner, strict_runner
 
 
 def test_the_sdk_keeps_its_definition_where_we_look():
@@ -44,3 +47,23 @@ async def test_cases_run_on_the_kept_definition(bench, monkeypatch):
         raise AssertionError(error.cause) from error
 
     assert said["close"] == "achieved"
+
+
+async def test_a_case_holds_its_units_own_facts_and_the_functions_of_its_guarded_file(monkeypatch):
+    """Made anew for each case, they would be kept for as long as it is open; a function must stay behind the guard."""
+    cases: list[Any] = []
+    make = StrictRunner.create_instance
+
+    def remembered(runner, det):
+        cases.append(make(runner, det))
+        return cases[-1]
+
+    monkeypatch.setattr(StrictRunner, "create_instance", remembered)
+    strict_runner("tests.lab.contracts").prepare_workflow(getattr(Council, unit._DEFINITION))
+
+    made = cases[0]._inside._defn.cls
+    assert made is not Council
+    assert made.CHAIR is Council.CHAIR
+    assert made.learning is Council.learning
+    assert made.VOTE is not Council.VOTE  # it says how votes are counted
+    assert made.outcome.achieved is not Council.outcome.achieved

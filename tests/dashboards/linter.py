@@ -12,7 +12,7 @@ import promql_parser
 
 from observability.metrics.contract import SERIES
 
-UNITS = {"s", "short", "percentunit"}
+UNITS = {"s", "short", "percentunit", "currencyUSD"}
 OUTSIDE = {"up": {"job", "instance"}}
 """What Prometheus makes itself."""
 ALWAYS = {"job", "instance", "le"}

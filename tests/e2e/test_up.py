@@ -11,12 +11,12 @@ from contextlib import suppress
 import pytest
 
 from tests.e2e.conftest import Place, Run
-from workers.address import Address
 from workers.catalog import OWN
-from workers.child import environment_for
-from workers.connect import connect
 from workers.demo_cases import SCRIPTS
-from workers.embedded import PORT
+from workers.engine.address import Address
+from workers.engine.child import environment_for
+from workers.engine.connect import connect
+from workers.engine.embedded import PORT
 from workers.settings import Settings
 from workunits.cases import CaseView
 from workunits.client import Cases

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from tests.faults.fleet import Fleet
 from tests.faults.watch import Watch
 from tests.workers.conftest import Shell
-from workers.embedded import Engine, Plan
+from workers.engine.embedded import Engine, Plan
 from workunits.plugin import work_units
 
 

@@ -23,7 +23,7 @@ from tests.faults.package import PACKAGE
 from tests.faults.units import Errand
 from tests.lab.messages import envelope
 from tests.workers.conftest import Process, Shell
-from workers.embedded import Engine, Plan
+from workers.engine.embedded import Engine, Plan
 from workunits.client import Cases
 from workunits.core.human import MESSAGE
 from workunits.core.lifecycle import Task

@@ -22,7 +22,7 @@ from tests.faults.book import Book
 from tests.faults.package import PACKAGE
 from tests.faults.units import Errand
 from tests.workers.conftest import Process, Shell
-from workers.embedded import Engine
+from workers.engine.embedded import Engine
 from workunits.cases import CaseView
 from workunits.client import Cases
 from workunits.core.lifecycle import Task
@@ -33,7 +33,7 @@ from workunits.registry import Catalog
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PATIENCE = 60.0
+PATIENCE = 100.0
 """Seconds of waiting for a fact; no test waits for them unless something is broken."""
 TASK_TIMEOUT = timedelta(seconds=2)
 """For cases whose workflow task is lost or fails: the usual ten seconds only make a test slow."""

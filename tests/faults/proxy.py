@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Self
 
-from workers.ports import LOOPBACK
+from workers.engine.ports import LOOPBACK
 
 _PIECE = 16 * 1024
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.faults.durable import durable, insist
 from tests.faults.units import Errand
-from workers.checks import space
-from workers.engine_faults import explain
+from workers.checks.finding import space
+from workers.engine.faults import explain
 from workers.settings import Settings
 from workunits.delivery import UndeliveredError
 

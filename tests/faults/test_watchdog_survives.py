@@ -25,9 +25,9 @@ from tests.faults.package import PACKAGE
 from tests.faults.units import Urgent
 from tests.faults.watch import Watch, write_people
 from tests.workers.conftest import Shell
-from workers import watchdog
-from workers.embedded import Engine, Plan
-from workers.watchdog import Watchdog
+from workers.engine.embedded import Engine, Plan
+from workers.processes import watchdog
+from workers.processes.watchdog import Watchdog
 from workers.watching.engine import EngineSide
 from workers.watching.gauges import Gauges
 from workers.watching.rounds import Round
@@ -173,7 +173,7 @@ async def test_a_case_that_the_engine_cannot_describe(fleet, watch):
 async def test_a_case_that_operations_paused_in_the_engine(tmp_path, monkeypatch):
     """The SDK's own listing knows no paused case; the watchdog finds it held, by whom and why."""
     flags = (*ENGINE_FLAGS, "frontend.WorkflowPauseEnabled=true")
-    monkeypatch.setattr("workers.embedded.ENGINE_FLAGS", flags)
+    monkeypatch.setattr("workers.engine.embedded.ENGINE_FLAGS", flags)
     shell = Shell(tmp_path, [])
     async with Engine(Plan(tmp_path / "engine", persistent=False, usual_ports=False, ui=False)) as engine:
         client = await Client.connect(engine.address.host, plugins=[work_units(CONTRACTS)])
@@ -227,22 +227,22 @@ async def test_a_bug_in_the_watchdog_itself_does_not_end_it(fleet, watch, monkey
 
 
 async def test_the_process_ends_when_asked_and_says_what_is_wrong(fleet):
-    """It names its port and what it finds; a port that is taken, and --json without --once, are refused."""
+    """It names its port and what it finds, with --json in one document; a port that is taken is refused."""
     env = {**fleet._env, "WORKUNITS_WATCHDOG_GRACE_SECONDS": "0", "WORKUNITS_WATCHDOG_EVERY_SECONDS": "0.2"}
     case = await fleet.start(Urgent)
-    process = fleet.shell.spawn("watchdog", "--port", "0", **env)
+    process = fleet.shell.spawn("watchdog", "--port", "0", "--json", **env)
     said = process.until(f"new: rung_missing {case}")
     port = said.partition("metrics at http://127.0.0.1:")[2].partition("/")[0]
 
     taken = fleet.shell.run("watchdog", "--port", port, **env)
-    usage = fleet.shell.run("watchdog", "--json", **env)
     shown = fleet.shell.run("watchdog", "--once", **env)
     ended = process.stop()
 
     assert ended == 0
     assert taken.returncode == 1
     assert f"workunits: cannot listen on 127.0.0.1:{port}: Address already in use; name another port" in taken.stderr
-    assert (usage.returncode, json.loads(usage.stderr)["error"]["field"]) == (2, "json")
+    up, _ = json.JSONDecoder().raw_decode(said, said.index("{\n"))
+    assert (up["metrics"], case.partition(":")[0] in up["units"]) == (f"http://127.0.0.1:{port}/metrics", True)
     assert shown.returncode == 1
     assert "rung_missing" in shown.stdout
     assert case in shown.stdout

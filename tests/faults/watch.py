@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from tests.faults.fleet import Fleet
 from tests.faults.package import PACKAGE
+from workers.processes.watchdog import Look, Watchdog
 from workers.settings import Settings
-from workers.watchdog import Look, Watchdog
 from workers.watching.finding import Finding
 from workunits.registry import Catalog
 

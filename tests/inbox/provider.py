@@ -18,7 +18,7 @@ from inbox.app import Doors, make_app
 from inbox.identity import Actor, current_actor
 from inbox.oidc import Provider
 from tests.inbox.conftest import client_of
-from workers.ports import free_ports, is_free
+from workers.engine.ports import free_ports, is_free
 
 WHO = "/api/v1/who"
 USERS: list[dict[str, Any]] = [

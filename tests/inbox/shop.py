@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from temporalio.client import Client
@@ -22,7 +22,10 @@ from inbox.limits import Limits, Rate
 from inbox.sessions import Ended
 from observability.ledger.follower import Follower
 from observability.ledger.store import Ledger
+from tests.inbox.damages import Damage
+from tests.inbox.insurer import Insurer
 from tests.inbox.museum import CallBack, Museum
+from tests.inbox.proposer import Levels, proposal
 from tests.inbox.wide import Call, Opinion, Seen
 from workunits.catalog.customer_onboarding import CustomerOnboarding
 from workunits.catalog.refund_request import RefundRequest
@@ -35,13 +38,18 @@ from workunits.core.unit import WorkUnit
 from workunits.performs import Performer, match
 from workunits.registry import Catalog, Package
 
-CONTRACTS = ("tests.inbox.wide", "workunits.contracts.customer_onboarding", "workunits.contracts.refund_request")
+CONTRACTS = (
+    "tests.inbox.damages",
+    "tests.inbox.wide",
+    "workunits.contracts.customer_onboarding",
+    "workunits.contracts.refund_request",
+)
 PEOPLE = """
 zone = "Europe/Madrid"
 admins = ["operations"]
 
 [groups]
-approvers = ["refund approver", "onboarding officer", "curator"]
+approvers = ["refund approver", "onboarding officer", "curator", "adjuster"]
 officers = ["onboarding officer", "sanctions officer", "onboarding analyst"]
 operations = []
 
@@ -89,7 +97,7 @@ URL = "http://127.0.0.1:1"
 _PLENTY = Rate(1e9, 1e9)
 
 
-UNITS: tuple[type[WorkUnit], ...] = (CustomerOnboarding, RefundRequest, Museum, CallBack)
+UNITS: tuple[type[WorkUnit], ...] = (CustomerOnboarding, RefundRequest, Museum, CallBack, Insurer)
 CATALOG = Catalog([Package("shop", UNITS, CONTRACTS, ())])
 _EUR = refund.Money(minor=12950, currency="EUR")
 _ORDER = refund.Order(
@@ -121,6 +129,7 @@ _CANNED: dict[Any, Any] = {
     RefundRequest.PAY: refund.Paid(payment=7, amount=_EUR),
     RefundRequest.TELL_CUSTOMER: refund.Sent(message="m-2"),
     Museum.JUDGE: Opinion(summary="Genuine, with a later frame.", confidence=0.87),
+    Insurer.RULE: proposal,
 }
 
 
@@ -138,7 +147,8 @@ class Shop:
     def worker(self) -> Worker:
         """A worker for its units; not started."""
         steps = [step for unit in UNITS for step in unit.steps]
-        activities = [performer.as_activity() for performer in match(steps, [_performer(s) for s in _CANNED])]
+        performers = match(steps, [_performer(s) for s in _CANNED])
+        activities = [performer.as_activity(Levels()) for performer in performers]
         return Worker(self.client, task_queue=self.queue, workflows=list(UNITS), activities=activities)
 
     async def refund(self, **more: Any) -> Task:
@@ -174,6 +184,11 @@ class Shop:
         """A museum piece that waits for a curator."""
         return await self._waiting("museum_piece", Seen(request=f"M-{uuid.uuid4().hex[:8]}", **more))
 
+    async def damage(self, how: Literal["A1", "A2", "A3", "A4"] = "A2", claim: str = "", **more: Any) -> Task:
+        """A damage on which a model has proposed a ruling, at a level of autonomy."""
+        case = Damage(claim=claim or f"D-{uuid.uuid4().hex[:8]}", how=how, **more)
+        return await self._waiting("damage_claim", case)
+
     async def call(self, request: str = "") -> Task:
         """A call that nobody makes in time."""
         return await self._waiting(
@@ -202,8 +217,9 @@ class Shop:
 
 
 def _performer(step: Step[Any, Any]) -> Performer:
-    async def perform(_: Any) -> Any:
-        return _CANNED[step]
+    async def perform(what: Any) -> Any:
+        canned = _CANNED[step]
+        return canned(what) if callable(canned) else canned
 
     return Performer(step, perform, "canned answer")
 

@@ -49,7 +49,8 @@ async def test_every_page_is_for_everybody(shop: Shop, visit: Visit, screen: str
     remember(shop.ledger)
     past = quote(late()[0].case)
     more = (f"/explain/{case}", f"/explain/{past}", "/catalog/refund_request/late", "/catalog/customer_onboarding")
-    for address in (*addresses, *more, "/incidents", "/keys", "/nowhere", "/login"):
+    roles = ("/roles", "/roles/head%20of%20customer%20care")
+    for address in (*addresses, *more, *roles, "/incidents", "/keys", "/nowhere", "/login"):
         await page.goto(address)
         await look_at(page, address, screen)
     await page.goto(href(piece))
@@ -93,3 +94,26 @@ async def test_input_44_no_script_runs(shop: Shop, visit: Visit):
     await page.goto(f"/case/{quote(task.id.split('/')[0])}")
 
     await expect(page.get_by_text(HOSTILE)).to_be_visible()
+
+
+async def test_a_proposal_is_for_everybody(shop: Shop, visit: Visit, quick: None):
+    """A proposal is read, what it rests on is opened and counted, a slip is caught, and it is accepted with a click."""
+    task = await shop.damage("A4")
+    page = await visit("marta", href(task))
+    await look_at(page, "a proposal", "light")
+    await page.get_by_text("What it rests on: 2 points").click()
+    await page.get_by_text("Reject the proposal").click()
+    await look_at(page, "a proposal with all of it open", "light")
+    await page.set_viewport_size({"width": 360, "height": 740})
+    await look_at(page, "a proposal on a phone", "phone")
+
+    await page.get_by_label("Amount").fill("999")
+    await page.get_by_role("button", name="Accept: Pay").click()
+    await expect(page.locator("#errors")).to_contain_text("You have changed Amount")
+    await page.get_by_role("button", name="Put the proposal back").click()
+    await expect(page.get_by_label("Amount")).to_have_value("420")
+    await page.get_by_text("What it rests on: 2 points").click()
+    await page.get_by_role("button", name="Accept: Pay").click()
+
+    kept = (await closed(shop, task)).record.proposals[0]
+    assert (kept.decision, kept.opened) == ("accept", 2)

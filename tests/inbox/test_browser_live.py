@@ -28,7 +28,7 @@ from tests.inbox.browsing import (
 )
 from tests.inbox.conftest import site_of
 from tests.inbox.shop import CONTRACTS, Shop, open_shop
-from workers.embedded import Engine, Plan
+from workers.engine.embedded import Engine, Plan
 from workunits.plugin import work_units
 
 __all__ = ["browser", "inbox", "quick", "shop", "visit"]

@@ -15,7 +15,7 @@ from inbox.files import FileError
 from inbox.roster import Absence, Holding, Person, Roster
 from inbox.roster_file import load_roster
 from workers.catalog import load_catalog
-from workers.people_checks import accountable_roles
+from workers.people import accountable_roles
 
 DEMO = Path(__file__).parents[2] / "workers" / "templates" / "directory.toml"
 HEAD = """zone = "Europe/Madrid"

@@ -125,6 +125,49 @@ def test_a_forgotten_person_is_named_nowhere(journal: Journal, ledger: Ledger):
     assert left.count("192.0.2.7") == 1
 
 
+def test_a_forgotten_person_is_not_named_in_what_others_did(journal: Journal, ledger: Ledger):
+    """Neither as who is accountable nor as who was given a task; a repetition is known, other words stay."""
+    answered = [
+        act(journal, "plain:1", "ben", accountable="ann"),
+        act(journal, "plain:2", "ben", action="assign", body={"to": "ann", "reason": WORDS}, accountable="cleo"),
+        act(journal, "plain:3", "ben", action="delegate", body={"to": "ann"}, accountable="ann"),
+        act(journal, "plain:4", "ben", action="forward", body={"to": "ann", "reason": WORDS}),
+        act(journal, "plain:5", "ben", body={"to": "cleo", "parts": [1, 2]}),
+    ]
+    odd = act(journal, "plain:6", "ben", action="assign", body={"to": 7})
+    asked = [journal.find(action_id) for action_id in answered]
+    for entry in asked:
+        assert entry is not None
+        answer(journal, entry.action_id, entry.case_id)
+    journal.settle(odd, "refused", {"code": "invalid_field", "detail": "to: a name", "field": "body.to"})
+    forget(ledger, "subject", "ann", actor="privacy officer")
+
+    assert forget_in(journal.store, marks(ledger)) == 0
+    assert forget_in(journal.store, marks(ledger)) == 0
+    alias = marks(ledger).alias("ann")
+    left = everything(journal)
+    assert "'ann'" not in left
+    assert left.count(alias) == 5
+    assert "'cleo'" in left
+    for entry in asked:
+        assert entry is not None
+        again, new = journal.take(entry.envelope)
+        assert (again.state, new) == ("answered", False)
+
+
+def test_what_names_a_forgotten_person_and_is_on_its_way_goes_the_next_time(journal: Journal, ledger: Ledger):
+    """It is delivered as it was meant, and counted among what is left."""
+    pending = act(journal, "plain:1", "ben", action="assign", body={"to": "ann"})
+    forget(ledger, "subject", "ann", actor="privacy officer")
+
+    assert forget_in(journal.store, marks(ledger)) == 1
+    (entry,) = journal.sending()
+    assert entry.envelope["body"] == {"to": "ann"}
+    answer(journal, pending, "plain:1")
+    assert forget_in(journal.store, marks(ledger)) == 0
+    assert "'ann'" not in everything(journal)
+
+
 def test_what_is_on_its_way_is_delivered_first(journal: Journal, ledger: Ledger):
     """A decision that nobody has answered yet is not lost by being forgotten; it goes the next time."""
     pending = act(journal, "plain:1", "ann")

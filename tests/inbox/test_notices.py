@@ -39,8 +39,8 @@ from tests.inbox.town import (
 from tests.observability.conftest import database, postgres
 from tests.workers.conftest import clean_environment
 from workers.catalog import load_catalog
-from workers.people_checks import accountable_roles
-from workers.ports import free_ports
+from workers.engine.ports import free_ports
+from workers.people import accountable_roles
 from workunits.client import Cases
 from workunits.core.lifecycle import Task
 from workunits.plugin import work_units

@@ -6,7 +6,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 
 class Money(BaseModel):
@@ -75,6 +75,8 @@ class Asked(BaseModel):
 
 class Verdict(BaseModel):
     """Keep it or drop it."""
+
+    model_config = ConfigDict(populate_by_name=True)
 
     decision: Literal["keep", "drop"]
     reason: str = Field("", max_length=1000, description="Whoever asked reads it.")

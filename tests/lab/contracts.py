@@ -56,6 +56,10 @@ class Unreadable(BusinessException, code="unreadable"):
     """The request cannot be read."""
 
 
+class OfferExpired(BusinessException, code="expired"):
+    """The offer is not valid any more; the word is also ours, for a task that nobody answered."""
+
+
 class Evidence(BaseModel):
     """What was found."""
 

@@ -48,6 +48,53 @@ class Council(WorkUnit, name="council", version="1", key="request"):
         return Result(granted=decision.decision == "grant")
 
 
+class Jury(WorkUnit, name="jury", version="1", key="request"):
+    """Three vote, two decide, within an hour; the case's mood says what follows where somebody stays silent."""
+
+    outcome = OUTCOME
+    learning = LEARNING
+
+    BY_DEFAULT = human(
+        "by_default",
+        Request,
+        Decision,
+        role="member",
+        accountable=BOSS,
+        votes=Votes(of=3, quorum=2, on=lambda decision: decision.decision),
+        expires=elapsed(hours=1),
+        by_default=REFUSED,
+        grants=lambda decision: decision.decision == "grant",
+    )
+    CHAIR = human("chair", Request, Decision, role="chair", accountable=BOSS)
+    INSTEAD = human(
+        "instead",
+        Request,
+        Decision,
+        role="member",
+        accountable=BOSS,
+        votes=Votes(of=3, quorum=2, on=lambda decision: decision.reason),
+        expires=elapsed(hours=1),
+        instead=CHAIR,
+    )
+    NEITHER = human(
+        "neither",
+        Request,
+        Decision,
+        role="member",
+        accountable=BOSS,
+        votes=Votes(of=3, quorum=2, on=lambda decision: decision.decision),
+        expires=elapsed(hours=1),
+    )
+
+    rules = (On(NoQuorum, BY_DEFAULT), On(NoQuorum, INSTEAD), On(NoQuorum, NEITHER))
+
+    async def work(self, case: Request) -> Result:
+        """Vote."""
+        step = {"instead": self.INSTEAD, "neither": self.NEITHER}.get(case.mood, self.BY_DEFAULT)
+        decision = await self.perform(step, case)
+        return Result(granted=decision.decision == "grant", by=[decision.reason])
+
+
 class FourEyes(WorkUnit, name="four_eyes", version="1", key="request"):
     """One prepares, another checks and may return it."""
 
@@ -149,4 +196,26 @@ class Hall(WorkUnit, name="hall", version="1", key="request"):
         return checked
 
 
-PEOPLE = (Council, FourEyes, Silent)
+class Unanimous(WorkUnit, name="unanimous", version="1", key="request"):
+    """Three vote, and all three have to agree."""
+
+    outcome = OUTCOME
+    learning = LEARNING
+
+    VOTE = human(
+        "vote",
+        Request,
+        Decision,
+        role="member",
+        accountable=BOSS,
+        votes=Votes(of=3, quorum=3, on=lambda decision: decision.decision),
+    )
+    rules = (On(NoQuorum, VOTE),)
+
+    async def work(self, case: Request) -> Result:
+        """Vote."""
+        decision = await self.perform(self.VOTE, case)
+        return Result(granted=decision.decision == "grant")
+
+
+PEOPLE = (Council, FourEyes, Jury, Silent)

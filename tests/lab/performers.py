@@ -9,6 +9,7 @@ import time
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from tests.lab.branching import Beside, Caller, Hasty, Redrawn
 from tests.lab.contracts import Evidence, Facts, Load, Odd, Request, Unreadable, Weight
 from tests.lab.freight import Freighter
 from tests.lab.units import Inline, Plain, Ruled, Sequence
@@ -68,6 +69,39 @@ async def look_inline(case: Request) -> Facts:
 
 @performs(Sequence.LOOK)
 async def look_between(case: Request) -> Facts:
+    """Behave."""
+    return await _behave(case)
+
+
+@performs(Beside.LOOK)
+async def look_beside(case: Request) -> Facts:
+    """Behave."""
+    return await _behave(case)
+
+
+@performs(Redrawn.DRAW)
+async def draw(case: Request) -> Facts:
+    """Behave."""
+    return await _behave(case)
+
+
+@performs(Redrawn.TAKE_BACK)
+async def take_back(_: Facts) -> Facts:
+    """Take it back."""
+    return await _behave(Request(request=""))
+
+
+@performs(Caller.LOOK)
+async def look_at_caller(case: Request) -> Facts:
+    """Behave, or find something odd after a while."""
+    if case.mood == "odd later":
+        await HELD[case.request].wait()
+        raise Odd
+    return await _behave(case)
+
+
+@performs(Hasty.LOOK)
+async def look_hastily(case: Request) -> Facts:
     """Behave."""
     return await _behave(case)
 

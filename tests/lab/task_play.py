@@ -75,6 +75,8 @@ class Play:
     """One real case, and the model beside it."""
 
     patience: ClassVar[float] = PATIENCE
+    favourite: ClassVar[str] = ""
+    """An action that people are fond of, where a test is about what follows from it."""
 
     def __init__(self, bench: Bench, case: str) -> None:
         self.bench = bench
@@ -101,18 +103,20 @@ class Play:
                 by_action.setdefault(deed.action, []).append(deed)
         # A case in which little is completed never gets far.
         actions = [*by_action, *(["complete"] * 4 if "complete" in by_action else ())]
+        actions += [self.favourite] * 12 if self.favourite in by_action else []
         return dice.of(by_action[dice.of(actions)]) if by_action else self.anything(dice)
 
     def tempting(self, dice: Dice) -> Deed:
         """Something to which there is a single objection."""
         by_reason: dict[str, dict[str, list[Deed]]] = {}
-        barred = [key for key, task in self.model.open_tasks().items() if task.excluded]
+        barred = [key for key, task in self.model.open_tasks().items() if task.excluded or task.delegator]
         for deed in self._thinkable(dice, dice.of(barred or [""])):
             why = {"not_theirs" if code in NOT_THEIRS else code for code in self.model.objections(deed)}
             if len(why) == 1:
                 by_reason.setdefault(why.pop(), {}).setdefault(deed.action, []).append(deed)
-        # The rarest of all, because somebody has to have performed something before.
-        reasons = [*sorted(by_reason), *(["excluded"] * 4 if "excluded" in by_reason else ())]
+        # The rarest of all, because somebody has to have performed, or delegated, something before.
+        rare = [reason for reason in ("excluded", "sign_off") if reason in by_reason]
+        reasons = [*sorted(by_reason), *(rare * 4)]
         if not reasons:
             return self.anything(dice)
         by_action = by_reason[dice.of(reasons)]

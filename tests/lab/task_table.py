@@ -102,6 +102,8 @@ class Chore:
     waits_for: str | None = None
     hands: tuple[str | None, str | None] = (None, None)
     """Who performs it now, and for whom."""
+    helpers: list[str] = field(default_factory=list)
+    """Who did it for whoever signs it off."""
 
     @property
     def step(self) -> str:
@@ -110,7 +112,7 @@ class Chore:
 
     def facts(self) -> dict[str, Any]:
         """What everybody can see of it."""
-        hidden = ("key", "accountable", "hands")
+        hidden = ("key", "accountable", "hands", "helpers")
         return {name: value for name, value in vars(self).items() if name not in hidden}
 
 
@@ -176,9 +178,16 @@ class Model:
             found.add("stale_revision")
         if "candidate" in who and deed.persons & set(task.excluded):
             found.add("excluded")
-        if deed.action == "complete" and task.delegator:
+        if task.delegator and self._drops_sign_off(deed, who):
             found.add("sign_off")
         return found | self._unfit(task, deed)
+
+    def _drops_sign_off(self, deed: Deed, who: str) -> bool:
+        """The delegator signs off, so the owner does not end it, and lets nobody else do so."""
+        roles = set(roles_of(deed))
+        if ("admin" in who and roles & ADMINS) or ("system" in who and "system" in roles):
+            return False
+        return deed.action in ("complete", "release", "forward") or deed.said.get("how") == "reassign_up"
 
     def _not_theirs(self, task: Chore, deed: Deed, who: str) -> set[str]:
         """Only an owner does what is an owner's; what is a candidate's, too, once there is an owner."""
@@ -205,7 +214,7 @@ class Model:
             "fail": said.get("code") != "odd" or task.step != "prepare",
             "delegate": to is None or to in (task.owner, task.delegator),
             "assign": to is None,
-            "forward": (to is None) == (said.get("role") is None) or not said.get("reason"),
+            "forward": (to is None) == (said.get("role") is None) or not said.get("reason") or to in deed.persons,
             "complete": task.step != "prepare" and said.get("decision") not in ("grant", "refuse"),
         }.get(deed.action, False)
         found = {"invalid_field"} if wrong else set()
@@ -255,13 +264,14 @@ class Model:
         elif action == "assign":
             task.owner, task.delegator, task.hands = said["to"], None, (said["to"], None)
         elif action == "resolve":
+            task.helpers += sorted(deed.persons)
             task.owner, task.delegator, task.hands = task.delegator, None, (task.delegator, None)
         elif action == "escalate":
             self._escalate(task, said["how"])
         elif action == "forward":
             self._forward(task, deed)
         if task.state == "ready":
-            task.owner, task.delegator, task.hands = None, None, (None, None)
+            task.owner, task.delegator, task.hands, task.helpers = None, None, (None, None), []
         if action == "fail" and task.hands[0] is None:
             task.hands = deed.actor, deed.acting_for
 
@@ -322,7 +332,8 @@ class Model:
         for task in self.tasks.values():
             rivals = {"check": "prepare", "vote": "vote"}.get(task.step)
             others = (other for other in self.tasks.values() if other.step == rivals and other is not task)
-            names = set(itertools.chain.from_iterable(other.hands for other in others if other.state in PERFORMED))
+            ended = (other for other in others if other.state in PERFORMED)
+            names = set(itertools.chain.from_iterable((*other.hands, *other.helpers) for other in ended))
             if task.state in OPEN:
                 task.excluded = sorted(name for name in names if name)
 

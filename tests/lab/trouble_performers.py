@@ -8,6 +8,7 @@ from collections import Counter
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from tests.lab.clocked import Stalled
 from tests.lab.contracts import Facts, Odd, Request, Unreadable
 from tests.lab.troubles import Held, Trip
 from workunits.performs import effect_key, performs
@@ -44,6 +45,12 @@ async def book(case: Request) -> Facts:
     TRIES[key] += 1
     if case.mood == "broken" or (case.mood == "twice" and TRIES[key] <= TWICE):
         raise ApplicationError("the bank is down", type="bank_down", non_retryable=True)
+    return await _do(case.request)
+
+
+@performs(Stalled.LOOK)
+async def look(case: Request) -> Facts:
+    """Look."""
     return await _do(case.request)
 
 

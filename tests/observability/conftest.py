@@ -55,6 +55,15 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def quick(tmp_path: Path) -> Iterator[Ledger]:
+    """A ledger in a file."""
+    store = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    store.migrate()
+    yield store
+    store.close()
+
+
+@pytest.fixture
 def ledger(database: str) -> Iterator[Ledger]:
     """An empty ledger with today's schema."""
     opened = Ledger(database)

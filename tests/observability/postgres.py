@@ -15,7 +15,7 @@ from tempfile import mkdtemp
 
 import psycopg
 
-from workers.ports import LOOPBACK, free_ports
+from workers.engine.ports import LOOPBACK, free_ports
 
 PATIENCE = 60.0
 BIN = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)

@@ -301,6 +301,7 @@ def report_of(counted: Sequence[Counted]) -> Mapping[str, Any]:
         "exception_rate": _share(sum(1 for case in cases if case["exceptions"]), n),
         "exceptions": {code: (sum(code in some for some in codes), n) for code in sorted(set().union(*codes))},
         "rework_rate": _share(sum(1 for case in cases if case["reworked"]), n),
+        "override_rate": None,  # none of these units has a hybrid step
         "rework_share": sum(case["rework_effort_us"] for case in cases) / effort if effort else None,
         "handoffs": {kind: sum(c[f"handoffs_{kind}"] for c in cases) / n for kind in ("hh", "hm", "mh", "mm")},
         "first_pass_yield": _share(len(clean), n),

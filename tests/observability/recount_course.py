@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.observability.recount_history import Activities, Attempted, History, Message, Turn, kind_of, messages_of
-from tests.observability.recount_people import ACTIONS, Item, allowed, hold
+from tests.observability.recount_people import ACTIONS, Item, allowed, counted, hold
 from tests.observability.recount_trouble import decide, fail_for_good, settle, waits_for_operator
 from workunits.core.spec import On, OnFailure, Step
 from workunits.core.unit import WorkUnit
@@ -65,6 +65,7 @@ PROCEDURES: Mapping[str, Callable[[Any], Procedure]] = {
     "billed": lambda case: ["prepare", ("sign", "check"), "file"],
     "council": lambda case: "vote",
     "four_eyes": lambda case: _four_eyes(),
+    "jury": lambda case: case["mood"],
     "silent": lambda case: "first",
     "held": lambda case: [("book", "sign"), "confirm"],
 }
@@ -270,6 +271,7 @@ class Course:
         if not item.human:
             self._decide(item, at, said)
             return
+        at = min(max(at, counted(item)), self._at)
         item.revision += 1
         ACTIONS[said["action"]](item, at, said)
         if until := said["body"].get("until") if said["action"] == "wait" else None:
@@ -317,7 +319,9 @@ class Course:
                 at = self._counted()
                 hold(vote, at)
                 vote.done, vote.ended = max(at, vote.ready), "cancelled"
-        if met or not quorum:
+        if not met and not quorum and any(vote.ended == "expired" for vote in votes):
+            self._follow_silence(first)
+        elif met or not quorum:
             self._route(first, met or "no_quorum", business=True)
         else:
             first.then(None)
@@ -345,6 +349,13 @@ class Course:
             self._go_on_without(item)
 
     def _go_on_without(self, item: Item) -> None:
+        """Nobody answered a task, which may be one of several votes."""
+        if item.votes is not None:
+            self._count_votes(item.votes)
+        else:
+            self._follow_silence(item)
+
+    def _follow_silence(self, item: Item) -> None:
         """Nobody answered: a default answer, another step, or the end of the case."""
         if item.step.by_default is not None:
             item.then(item.step.by_default.model_dump(mode="json"))

@@ -77,6 +77,12 @@ def hold(item: Item, at: int) -> None:
         item.since = None
 
 
+def counted(item: Item) -> int:
+    """When what was said of it last counts: what is said later counts no earlier."""
+    ends = (end for _, end in (*item.worked, *item.waited, *item.held))
+    return max(item.ready, item.claimed or 0, item.since or 0, *ends)
+
+
 def _become(item: Item, state: str, at: int) -> None:
     hold(item, at)
     item.state = state

@@ -20,7 +20,7 @@ from temporalio.service import RPCError
 from tests.conftest import Bench
 from tests.lab import units
 from tests.lab.messages import envelope
-from tests.lab.people import Council, FourEyes, Silent
+from tests.lab.people import Council, FourEyes, Jury, Silent
 from tests.lab.terms import Crowd, Keyless, Terms
 from tests.lab.troubles import Held
 from tests.lab.units import Inline, Pair, Plain, Ruled
@@ -48,8 +48,10 @@ MOODS: Mapping[type[WorkUnit], Sequence[str]] = {
 }
 TROUBLE: Sequence[str] = ("twice", "broken", "twice", "broken", "")
 """The moods of the unit whose machine waits for operators; played beside the others."""
+SILENCE: Sequence[str] = ("by_default", "instead", "neither")
+"""The moods of the unit whose voters may stay silent; the same."""
 BOSS = "head of tests"
-PEOPLE_ONLY = (Council, FourEyes, Silent)
+PEOPLE_ONLY = (Council, FourEyes, Jury, Silent)
 PEOPLE = ("ann", "bob", "eve")
 _OF_THE_BOSS = ("assign", "suspend", "skip", "cancel")
 _FURTHER: Mapping[str, Sequence[str]] = {
@@ -301,5 +303,7 @@ async def play(bench: Bench, seed: int, count: int, at_once: int = 12) -> dict[s
             dice = random.Random(f"{seed}/{number}")  # noqa: S311 - a game, and no secret
             return await Player(bench, unit, mood, dice).play(), unit
 
-    held = [throw(count + number, Held, TROUBLE[number % len(TROUBLE)]) for number in range(count // len(units))]
-    return dict(await asyncio.gather(*(one(number) for number in range(count)), *held))
+    times = range(count // len(units))
+    held = [throw(count + number, Held, TROUBLE[number % len(TROUBLE)]) for number in times]
+    silent = [throw(count + len(held) + number, Jury, SILENCE[number % len(SILENCE)]) for number in times]
+    return dict(await asyncio.gather(*(one(number) for number in range(count)), *held, *silent))

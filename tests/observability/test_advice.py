@@ -17,7 +17,7 @@ from observability.learning.whatif import effect, told_of
 from observability.ledger.store import Ledger
 from tests.observability.invented import BEGIN, HOUR
 from tests.observability.planted import UNIT, Claim, Paper, invent, keep
-from workers.advise_page import page
+from workers.pages.advise import page
 from workunits.catalog.refund_request import RefundRequest
 from workunits.core.record import Work
 from workunits.core.unit import WorkUnit

@@ -140,6 +140,10 @@ def test_a_row_per_piece_of_work(tmp_path):
         ("Case;Activity\n1;A\n", r"the column 'When', which the log has not; it has Case, Activity"),
         (CSV.replace("Who", "When"), "the column 'When', which the log has twice"),
         (CSV + "1;A\n", r"line 2: has 2 column\(s\), fewer than the header"),
+        (
+            CSV + "1;A;2012-03-01;;;\n1;A;2012-03-01;;;;x\n",
+            r"line 3: has 7 column\(s\), more than the header's 6; quote",
+        ),
         (CSV + "1;A;2012-03-01;;;\n;A;2012-03-01;;;\n", "line 3: its column 'Case' is empty"),
         (CSV + "1;A;;;;\n", "line 2: its column 'When' is empty"),
         (CSV + "1;A;soon;;;\n", "line 2: its column 'When' is not an ISO 8601 time"),

@@ -12,10 +12,12 @@ from sqlalchemy import select
 from observability.ledger.erasing import forget
 from observability.ledger.follower import Follower
 from observability.ledger.reconcile import Reconciler
-from observability.ledger.tables import cases, clock_entries, clocks, tasks
+from observability.ledger.tables import actions, cases, clock_entries, clocks, tasks
 from observability.ledger.vanishing import mark_vanished
 from tests.conftest import PACKAGE
 from tests.lab.promises import BOSS, Laddered, Manifold, Officed
+from workers.watching.engine import OpenCase
+from workers.watching.rungs import missing
 from workunits.registry import Catalog
 
 CATALOG = Catalog([PACKAGE])
@@ -168,3 +170,35 @@ async def test_what_is_forgotten_names_nobody(bench, ledger, follower, bea):
 def closed_now(ledger, case):
     """A moment after the case's start."""
     return rows(ledger, cases, case)[0].started_at + timedelta(minutes=1)
+
+
+async def test_an_open_case_that_outgrows_its_memo_is_still_seen(bench, ledger, follower, bea):
+    """It leaves out what nobody needs to go on with it: clocks, rungs and deeds stay, and rows from before do, too."""
+    case, task = await waiting(bench, Laddered)
+    await deed(bench, case, "adjust", bea, seconds=-6 * 3600, reason="sooner", evidence="contract")
+    await bench.cases.act(task.id, "claim", actor=bea, roles=["clerk"], action_id="the first")
+    await bench.cases.act(task.id, "release", actor=bea, roles=["clerk"], body={"reason": "no time"})
+    await bench.skip(case, 19 * HOUR)
+    await bench.until(case, lambda view: view.record.breached)
+    await followed(follower, ledger, case, lambda row: row.breached_at)
+    boss = {"actor": bea, "roles": [BOSS]}
+    for _ in range(45):
+        await bench.cases.act(task.id, "claim", **boss)
+        await bench.cases.act(task.id, "release", **boss, body={"reason": "so much to say of it, " * 8})
+    view = await bench.until(case, lambda view: view if view.record.elsewhere else None)
+    await bench.cases.act(
+        f"{case}/clock:unit", "pause_clock", **boss, body={"reason": "legal_hold", "evidence": "letter"}
+    )  # no revision told
+    await followed(follower, ledger, case, lambda row: row.record["elsewhere"] and len(row.record["entries"]) > 1)
+    unit = next(unit for unit in PACKAGE.units if unit.unit_name == view.unit)
+    there = OpenCase(case, view.unit, view.run, "", view.started, paused=False, record=view.record, tasks=view.tasks)
+
+    assert view.record.left_out == ["actions"]
+    assert [(work.key, work.done) for work in view.record.steps] == [("ask", None)]
+    assert missing(there, unit, await bench.clock(case), HOUR / 60) == []
+    assert rows(ledger, clocks, case)[0].state == "paused"
+    assert {row.entry for row in rows(ledger, clock_entries, case)} >= {"adjust", "pause", "warn", "deadline"}
+    assert "the first" in {row.action_id for row in rows(ledger, actions, case)}
+    await bench.answer((await bench.cases.show(case)).tasks[0], GRANT, by=bea, sent_at=await bench.clock(case))
+    await followed(follower, ledger, case, lambda row: row.close)
+    assert len(rows(ledger, actions, case)) > 90

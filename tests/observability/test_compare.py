@@ -14,13 +14,13 @@ from observability.learning.changes import Choice, Proposal, decide, propose
 from observability.learning.comparing import Plan, as_json, compare
 from observability.learning.contrasts import contrast
 from observability.learning.looks import looks
-from observability.learning.verdicts import ROLLOUT, judge, verdict_of
-from observability.ledger.auditing import note_audit
+from observability.learning.verdicts import judge, verdict_of
+from observability.ledger.auditing import ROLLOUT, note_audit
 from observability.ledger.store import Ledger
 from tests.observability.invented import BEGIN, fill
 from tests.observability.planted import UNIT, Claim, invent, keep
 from tests.workers.conftest import Shell
-from workers.compare_page import page
+from workers.pages.compare import page
 from workunits.core.errors import BadInput
 
 END = DAYS * DAY
@@ -38,7 +38,9 @@ def pair(seed: int = 1, factor: float = 1.0):
     return arms(np.random.default_rng(seed), factor)
 
 
-@pytest.mark.parametrize(("measure", "factor", "repeats"), [("cycle_time", 1.0, 40), ("on_time", 1.0, 40)])
+@pytest.mark.parametrize(
+    ("measure", "factor", "repeats"), [("cycle_time", 1.0, 40), ("on_time", 1.0, 40), ("override_rate", 1.0, 20)]
+)
 def test_without_a_difference_none_is_found(measure, factor, repeats):
     """Four looks, open cases in both arms: as rarely as promised. `make learn-simulate` repeats it a thousand times."""
     counts = verdicts(measure, factor, repeats, 7)
@@ -112,6 +114,32 @@ def test_a_guardrail_that_breaks_is_named():
     assert (one.outcome, one.breached) == ("better", ["exception_rate"])
     assert "exception_rate" in page(one)
     assert "BREACHED" in page(one)
+
+
+def test_models_that_are_overridden_more_often_break_a_guardrail():
+    """Of proposals, not of cases: some cases have several, and most have none. It is faster all the same."""
+    first, second = pair(2, 0.5)
+    more = np.where(second["reviewed"] > 0, second["reviewed"], 0.0)
+    second = Arm("2", second.columns | {"overridden": more})
+    one = found(first, second, Plan("cycle_time"))
+    told, (before, after) = one.guardrails["override_rate"], (arm.at(END).done for arm in (first, second))
+
+    assert (one.outcome, one.breached) == ("better", ["override_rate"])
+    assert told.n == (before["reviewed"].sum(), after["reviewed"].sum())
+    assert told.values == (before["overridden"].sum() / before["reviewed"].sum(), 1.0)
+    assert told.low is not None
+    assert told.low > 0.5
+    assert "100.0%" in page(one)
+
+
+def test_without_proposals_there_is_no_override_rate():
+    """A unit without hybrid steps is not held to it."""
+    first, second = pair(2, 0.5)
+    none = {"reviewed": np.zeros(len(second)), "overridden": np.zeros(len(second))}
+    one = found(first, Arm("2", second.columns | none), Plan("cycle_time"))
+
+    assert "override_rate" not in one.guardrails
+    assert one.breached == []
 
 
 def test_a_segment_that_goes_the_other_way_is_named():

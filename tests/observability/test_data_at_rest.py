@@ -26,13 +26,13 @@ from observability.ledger.tables import cases
 from tests.conftest import ALL, PACKAGE, Bench
 from tests.lab import performers, trouble_performers
 from tests.lab.units import Plain, Ruled, Sequence
-from workers.case_page import page_of
-from workers.codec_checks import PLAIN, codec, count_needs
-from workers.connect import connect
-from workers.embedded import Engine, Plan
+from workers.checks.codec import PLAIN, codec, count_needs
+from workers.engine.connect import connect
+from workers.engine.embedded import Engine, Plan
 from workers.key_file import add_key
-from workers.recording import histories_of
-from workers.replay import replay
+from workers.pages.case import page_of
+from workers.replaying.recording import histories_of
+from workers.replaying.replay import replay
 from workers.settings import Settings
 from workunits.codec import Key, KeyRing, ring_of
 from workunits.performs import collect, match

@@ -26,7 +26,7 @@ from observability.ledger.keeping import baseline_cases, baseline_intervals
 from observability.ledger.writing import write
 from tests.observability.invented import BEGIN, BUDGET, HOUR, case_rows, fill
 from tests.observability.old_process import MAP, log_map, write_log
-from workers.words import micro
+from workers.pages.words import micro
 from workunits.core.parts import PARTS, parts
 from workunits.core.record import Record, Routed, Rung, Work
 from workunits.registry import Catalog, Package

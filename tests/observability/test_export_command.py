@@ -20,7 +20,7 @@ from tests.observability.event_log import check_structure, fill
 from tests.workers.conftest import COMMAND, Shell, clean_environment
 from workers.cli import app
 from workers.console import CommandError
-from workers.ports import free_ports
+from workers.engine.ports import free_ports
 
 CASES = 3000
 

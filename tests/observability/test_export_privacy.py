@@ -23,7 +23,8 @@ from workunits.core.personal import PERSONAL
 IMPERSONAL = {
     *("case_id", "unit", "version", "business_key", "run_id", "state", "close", "reason", "sla", "segment", "trace_id"),
     *("currency", "definition", "first_close", "key", "step", "kind", "ended", "code", "redo_of", "undoes", "task_id"),
-    *("role", "also", "promise", "calendar", "task"),
+    *("role", "also", "promise", "calendar", "task", "executor", "level", "risk", "route", "why", "sampled", "seeded"),
+    *("certificate", "input_hash", "output_hash", "decision"),
     *("accountable", "because", "routed_to", "target", "result", "entry", "action_id", "action", "outcome"),
     *("evidence_id", "measure", "correction_id", "from_close", "to_close"),
 }
@@ -155,7 +156,7 @@ def test_every_column_with_text_is_judged():
     for part, columns in texts.items():
         assert columns - (IMPERSONAL - {*WRITTEN.get(part, ())}) == {*NAMES.get(part, ()), *WRITTEN.get(part, ())}, part
     whole = {part: {c.name for c in source.c if isinstance(c.type, JSON)} for part, (source, _) in IN_ORDER.items()}
-    known = {"steps": {"intervals"}, "clock_entries": {"reached"}}
+    known = {"steps": {"intervals"}, "clock_entries": {"reached"}, "proposals": {"differs"}}
     judged = {part: set(names) for part, names in LISTED.items()} | known
     assert judged == {part: names for part, names in whole.items() if names}
 

@@ -24,8 +24,8 @@ from observability.ledger.follower import Follower
 from observability.ledger.status import read_status, render
 from observability.ledger.store import Ledger
 from tests.observability.trials import CATALOG, closes, serving
-from workers import ledger_checks
-from workers.checks import Finding
+from workers.checks import ledger as ledger_checks
+from workers.checks.finding import Finding
 from workers.settings import Settings
 
 PATIENCE = 1

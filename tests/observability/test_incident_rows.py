@@ -176,12 +176,12 @@ async def test_a_result_by_hand_of_a_model_is_no_proposal():
     """The rows are pure: what an operator gave is not counted as the model's."""
     from datetime import UTC, datetime
 
-    from observability.ledger.rows import _proposal
+    from observability.ledger.proposal_rows import proposal_row
     from workunits.core.record import Record, Work
 
     record = Record(unit="u", version="1", case="u:1", started=datetime(2026, 1, 1, tzinfo=UTC), due=1)
     said = [
-        _proposal(record, Work(key="a", step="a", kind="ai", ready=0, done=1, end="done", by=by))["outcome"]
+        proposal_row(record, Work(key="a", step="a", kind="ai", ready=0, done=1, end="done", by=by))["outcome"]
         for by in (None, "olga")
     ]
 

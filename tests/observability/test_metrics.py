@@ -163,6 +163,29 @@ async def test_a_breach_counts_at_once_and_one_that_is_withdrawn_is_a_correction
     }
 
 
+@pytest.mark.parametrize("first", ["met", "void"])
+async def test_a_breach_of_a_clock_that_counted_before_a_reset_is_a_correction(ledger, counted, first: str):
+    """A clock counts once: what was met or void, and is broken after all, has a counter of its own, once too."""
+    from observability.ledger import counting
+
+    done, _ = counted
+    clock = {"target": "unit", "promise": "unit", "breached_at": None, "result": first}
+    broken = clock | {"breached_at": datetime.now(UTC), "result": None}
+    with ledger.read() as connection:
+        case = dict(connection.execute(select(cases).where(cases.c.case_id == done[0])).mappings().one())
+    open_ = case | {"close": None}
+    tally = totals.Tally()
+    marks: list[str] = []
+    for row, how in ((case, clock), (open_, broken), (open_, broken), (open_, broken | {"result": "breached"})):
+        marks = counting.count(counting.Facts(row, [], [], [how]), marks, tally)
+
+    asked = ("workunit_sla_total", "workunit_corrections_total")
+    assert {(name, labels[2:]): n for (name, labels, _), n in tally.amounts.items() if name in asked} == {
+        ("workunit_sla_total", ("unit", first)): 1,
+        ("workunit_corrections_total", ("breach_late",)): 1,
+    }
+
+
 async def test_the_contract_is_what_is_exported(ledger, counted):
     """In both directions: each family of the contract with its type and labels, and no other."""
     families = {family.name: family for family in text_string_to_metric_families(text_of(ledger, CATALOG))}
@@ -326,7 +349,7 @@ def test_time_is_counted_in_its_bucket():
     example = totals.Example("trial:1", None, 1, datetime.now(UTC))
     tally = totals.Tally()
     for span in (timedelta(seconds=1), timedelta(seconds=1, microseconds=1), timedelta(days=31), timedelta(0)):
-        tally.observe("cycle_time", span // timedelta(microseconds=1), "u", "1", "achieved", example=example)
+        tally.observe("cycle_time_seconds", span // timedelta(microseconds=1), "u", "1", "achieved", example=example)
 
     parts = {part: amount for (_, _, part), amount in tally.amounts.items()}
     assert parts == {"count": 4, "sum": 2_678_402_000_001, "1": 2, "5": 1, "+Inf": 1}

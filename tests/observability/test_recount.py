@@ -24,7 +24,7 @@ from observability.ledger.store import Ledger
 from observability.ledger.tables import cases, exceptions, incidents, steps
 from tests.conftest import ALL, Bench
 from tests.lab import performers, trouble_performers
-from tests.lab.people import BOSS, PEOPLE, FourEyes
+from tests.lab.people import BOSS, PEOPLE, FourEyes, Jury
 from tests.lab.troubles import Held
 from tests.lab.units import Plain
 from tests.observability import recount_performers
@@ -200,7 +200,7 @@ async def test_a_report_says_what_the_histories_say(ours, played, ledger):
     """Each figure of each unit's report over the same cases."""
     await take(ours, ledger, list(played))
     recounted = counted_as(ledger, played).values()
-    units: tuple[type[WorkUnit], ...] = (*MOODS, Held)
+    units: tuple[type[WorkUnit], ...] = (*MOODS, Held, Jury)
     for unit in units:
         said = said_by(report(ledger, Asked(unit.unit_name)).figures)
         counted = report_of([one for one in recounted if one.course.unit is unit])

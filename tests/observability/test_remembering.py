@@ -17,10 +17,10 @@ from observability.ledger.writing import write
 from tests.observability.event_log import a_case, put
 from tests.observability.invented import case_rows, records
 from tests.observability.trials import CATALOG, QUEUE, closes, serving
-from workers.checks import Finding
-from workers.ledger_checks import SHARE, _retention, refuse_other_schema
-from workers.ledger_checks import ledger as look_at
-from workers.ports import free_ports
+from workers.checks.finding import Finding
+from workers.checks.ledger import SHARE, _retention, refuse_other_schema
+from workers.checks.ledger import ledger as look_at
+from workers.engine.ports import free_ports
 from workers.settings import Settings
 from workunits.client import Cases, DuplicateCaseError
 

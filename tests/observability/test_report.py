@@ -20,7 +20,7 @@ from observability.ledger.keeping import corrections
 from observability.ledger.writing import write
 from observability.output import OutputExistsError
 from tests.observability.invented import BEGIN, BUDGET, HOUR, case_rows, fill, records
-from workers.report_page import breakdown_page, page
+from workers.pages.report import breakdown_page, page
 from workunits.catalog.refund_request import RefundRequest
 from workunits.core.parts import PARTS, parts
 

@@ -14,7 +14,7 @@ from observability.ledger import migrations
 from observability.ledger.columns import metadata
 from observability.ledger.page import schema_page
 from observability.ledger.store import Ledger, LedgerError, LedgerUnavailableError, SchemaError
-from workers.ports import free_ports
+from workers.engine.ports import free_ports
 
 
 def test_migrations_make_the_tables_that_the_code_declares(ledger: Ledger):

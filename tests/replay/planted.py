@@ -194,6 +194,27 @@ async def _forgets(self, case: Request) -> Result:
 
 Bug = after("Bug", _forgets)
 
+
+async def _turns(self, case: Request) -> Result:
+    facts = await self.perform(self.LOOK, case)
+    while facts.risk:
+        pass
+    return Result(granted=True, by=[])
+
+
+async def _turns_and_catches(self, case: Request) -> Result:
+    facts = await self.perform(self.LOOK, case)
+    while facts.risk:
+        try:
+            str(facts.risk)
+        except Exception:  # noqa: BLE001, S112 - what a careless author writes
+            continue
+    return Result(granted=True, by=[])
+
+
+Endless = after("Endless", _turns)
+EndlessCatching = after("EndlessCatching", _turns_and_catches)
+
 # --- what the gate must let pass --------------------------------------------------------------------------------------
 
 Reworded = after(

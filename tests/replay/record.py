@@ -1,7 +1,7 @@
 """`make record`: stores the histories that tests/replay lacks; those that are there stay as they are.
 
-The two units come from the demo, run as `workunits demo` runs it. The units of tests/lab get an engine on which a
-run is long after a few actions, so that one of its cases goes on as a new run.
+Two units come from the demo, run as `workunits demo` runs it, those of lending from `lending.py`. The units of
+tests/lab get an engine on which a run is long after a few actions, so that one of its cases goes on as a new run.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ from tests.lab.contracts import Decision, Facts, Request
 from tests.lab.troubles import Held, Trip
 from tests.lab.units import Pair, Ruled, Sequence
 from tests.replay import performers
+from tests.replay.lending import bank, run_lending
 from tests.replay.planted import Planted
-from workers.attributes import register_attributes
 from workers.catalog import OWN
-from workers.connect import connect
 from workers.demo import Audience, play
 from workers.demo_cases import SCRIPTS
-from workers.embedded import Engine, Plan
+from workers.engine.attributes import register_attributes
+from workers.engine.connect import connect
+from workers.engine.embedded import Engine, Plan
 from workers.performers import resources
-from workers.recording import record
+from workers.replaying.recording import record
 from workers.settings import Settings
 from workunits.cases import CaseView
 from workunits.catalog.customer_onboarding import CustomerOnboarding
@@ -71,6 +72,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         await record_units(folder)
+        await record_lending(folder)
         await record_lab(folder)
 
 
@@ -96,6 +98,13 @@ async def record_silent_model(folder: Path) -> None:
             CustomerOnboarding.DECIDE: OnboardingDecision(verdict="approve"),
         }
         await lab.run(CustomerOnboarding, Application.model_validate_json(script.data), answers)
+        await _record(lab.client, Catalog([OWN]), HERE)
+
+
+async def record_lending(folder: Path) -> None:
+    """Run every way through the lending units."""
+    async with bank(folder / "lending") as lab:
+        await run_lending(lab)
         await _record(lab.client, Catalog([OWN]), HERE)
 
 

@@ -19,9 +19,10 @@ from tests.lab import performers
 from tests.lab.contracts import Decision, Facts, Odd, Request
 from tests.lab.units import Inline, Pair, Plain
 from tests.replay import planted
-from workers.histories import History, load
-from workers.recording import record, ways
-from workers.replay import Verdict, replay
+from workers.replaying import endless
+from workers.replaying.histories import History, load
+from workers.replaying.recording import record, ways
+from workers.replaying.replay import Verdict, replay
 from workunits.core.unit import WorkUnit
 from workunits.registry import Catalog, Package
 from workunits.testing import Answer, Lab
@@ -101,6 +102,16 @@ async def test_an_edit_is_caught(edit, name, said):
     assert verdict.status == "breaks"
     assert any(said in str(finding) for finding in verdict.findings), "\n".join(map(str, verdict.findings))
     assert 'a new version="..."' in verdict.remedy
+
+
+@pytest.mark.parametrize("edit", ["Endless", "EndlessCatching"])
+async def test_code_that_never_comes_back_is_a_finding(edit, monkeypatch):
+    """The gate ends, names the line, and goes on with the next history."""
+    monkeypatch.setattr(endless, "PATIENCE", 1.0)
+    looping, sound = await judged(getattr(planted, edit), stored("achieved"), stored("failed-bad_input"))
+    assert looping.status == "breaks"
+    assert "computes for 1 s without an end or a wait, at planted.py, line" in str(looping.findings[0])
+    assert sound.status == "clean"
 
 
 async def test_an_edit_breaks_only_what_it_touches():
@@ -235,13 +246,13 @@ def test_the_command_replays_one_unit_of_what_is_stored():
     """Others are left out; a unit that is unknown is refused, or the gate would pass on nothing."""
     done = workunits("replay", "--unit", "refund_request", "--json")
     mistyped, none = (
-        workunits("replay", "--unit", "refund_reqest"),
+        workunits("replay", "--unit", "refund_requst"),
         workunits("replay", LAB, "--unit", "refund_request"),
     )
     assert done.returncode == 0
     assert {verdict["unit"] for verdict in json.loads(done.stdout)["histories"]} == {"refund_request"}
     assert (mistyped.returncode, none.returncode) == (2, 2)
-    assert "did you mean refund_request?" in mistyped.stderr
+    assert "did you mean refund_request" in mistyped.stderr
     assert "none of these histories is of refund_request" in none.stderr
 
 

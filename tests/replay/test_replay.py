@@ -15,9 +15,9 @@ from tests.lab.troubles import Held, Trip
 from tests.lab.units import Pair, Ruled, Sequence
 from tests.replay.planted import Planted
 from workers.catalog import OWN
-from workers.histories import load
-from workers.recording import Way, lacking, say, stored_in, ways
-from workers.replay import Verdict, replay
+from workers.replaying.histories import load
+from workers.replaying.recording import Way, lacking, say, stored_in, ways
+from workers.replaying.replay import Verdict, replay
 from workunits.registry import Catalog, Package
 from workunits.units import UNITS
 
@@ -28,6 +28,7 @@ IMPOSSIBLE: dict[tuple[str, Way], str] = {
     ("refund_request", ("not_achieved", "outcome_not_met")): (
         "a refund that is granted is paid, or the case closes as already_refunded; one that is refused is achieved"
     ),
+    ("offer_and_acceptance", ("expired", "no_answer")): "when the customer is silent, an adviser calls",
 }
 """Ways of closing that a declaration allows and its procedure never takes, and why."""
 

@@ -19,7 +19,7 @@ from observability.ledger.store import Ledger
 from tests.observability.postgres import Postgres
 from tests.soak.world import World
 from tests.workers.conftest import COMMAND, clean_environment
-from workers.embedded import Engine, Plan
+from workers.engine.embedded import Engine, Plan
 
 ROOT = Path(__file__).parents[2]
 QUEUE = "soak"

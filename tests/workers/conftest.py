@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from workers.embedded import Engine, Plan
+from workers.engine.embedded import Engine, Plan
 
 COMMAND = (sys.executable, "-P", "-m", "workers.cli")
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 CONTRACTS = """
 from pydantic import BaseModel

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from tests.workers.conftest import COMMAND, PATIENCE, clean_environment
 
 if TYPE_CHECKING:
-    from workers.embedded import Engine
+    from workers.engine.embedded import Engine
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -163,12 +163,12 @@ def served(engine: Engine, folder: Path, queue: str) -> Iterator[Terminal]:
 def _serve() -> None:
     # Before the fork, not for each command.
     import workers.batch
-    import workers.case_page
     import workers.catalog
     import workers.cli
-    import workers.connect
-    import workers.tables
-    import workers.task_page
+    import workers.engine.connect
+    import workers.pages.case
+    import workers.pages.tables
+    import workers.pages.task
 
     workers.catalog.load_catalog()
     while order := sys.stdin.readline():

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import sys
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from temporalio.service import RPCError, RPCStatusCode
 
 from tests.workers.conftest import clean_environment
 from tests.workers.terminal import ROOT, terminal
+from workers.cli import main
+from workers.commands import calendars
+from workers.reprojecting import Reprojected
 
 PAGE = (ROOT / "docs" / "calendars.md").read_text(encoding="utf-8")
 SUNDAYS = 'version = 1\nzone = "Europe/Berlin"\n[hours]\nsunday = ["02:30-06:00"]\n'
@@ -164,3 +172,57 @@ def test_ls_goes_on_when_a_file_is_not_right(desk):
     assert found[0]["error"] is None
     assert "zone: it is missing" in found[1]["error"]
     assert desk.run("calendars", "ls", WORKUNITS_CALENDARS="elsewhere").out.count("\n") == 2
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """We are in a folder with a calendar's file, and commands run in this process, without what is set."""
+    for name in [name for name in os.environ if name.startswith("WORKUNITS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("workers.cli._leave", sys.exit)
+    (tmp_path / "sundays.toml").write_text(SUNDAYS, encoding="utf-8")
+    return monkeypatch
+
+
+MOVED, KEPT = Reprojected("claims:1", "sundays@0"), Reprojected("claims:2", "sundays@0", "refused: it is being undone")
+DOWN = RPCError("connection reset", RPCStatusCode.UNAVAILABLE, b"")
+
+
+@pytest.mark.parametrize(
+    ("came", "code"),
+    [((MOVED,), 0), ((MOVED, KEPT), 5), ((KEPT,), 1), ((MOVED, DOWN), 5), ((KEPT, DOWN), 3), ((DOWN,), 3)],
+    ids=["all", "some", "none", "some, then down", "none, then down", "down"],
+)
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
+def test_what_became_of_open_cases_is_said_in_any_case(here, capsys, came, code, form):
+    """5 when only some moved; where the engine drops out, that it is published, and which cases have moved."""
+
+    async def some(*_args, **_more):
+        for one in came:
+            if isinstance(one, Exception):
+                raise one
+            yield one
+
+    @asynccontextmanager
+    async def nowhere(_ctx):
+        yield None
+
+    here.setattr("workers.reprojecting.reproject", some)
+    here.setattr(calendars, "open_cases", nowhere)
+    typed = ("calendars", "publish", "sundays.toml", "--reproject", "--reason", "opens at two", "--as", "ops")
+    here.setattr("sys.argv", ["workunits", *typed, *form])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
+
+    assert (ended.value.code, Path("calendars/sundays/1.toml").exists()) == (code, True)
+    if form:
+        said = json.loads(out)
+        assert [one["case"] for one in said["cases"]] == [one.case for one in came if one is not DOWN]
+        assert said["whole"] == (DOWN not in came)
+    else:
+        assert ("claims:1 went on from sundays@0" in out) == (MOVED in came and DOWN in came)
+        assert ("claims:2 keeps sundays@0: refused" in out) == (KEPT in came)
+    assert ("sundays version 1 is published" in err) == (DOWN in came)
+    assert ("say the same again" in err) == (DOWN in came)

@@ -17,7 +17,7 @@ from temporalio.client import Client
 
 from tests.workers.conftest import COMMAND
 from tests.workers.terminal import refund, served, waits
-from workers.ports import free_ports
+from workers.engine.ports import free_ports
 
 UNSERVED = "unserved"
 """A queue that no worker polls: what is started there stays in its first step."""

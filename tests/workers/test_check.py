@@ -10,6 +10,7 @@ import pytest
 from tests.workers.conftest import UNIT
 from workers.console import CommandError, Exit
 from workers.targets import find_class
+from workunits.units import UNITS
 
 WORKFLOW = '''
 from temporalio import workflow
@@ -61,7 +62,7 @@ def test_every_unit_with_its_four_elements(shell):
         "decide          human      refund approver  accountable: head of customer care",
         "cycle_time p85 at most 8 h; baseline: the first 100 cases of version 1",
         "owner: head of customer care; reviewed every 30 d",
-        "2 units with all four elements, no warning.",
+        f"{len(UNITS)} units with all four elements, no warning.",
     ):
         assert said in done.stdout
 
@@ -72,7 +73,7 @@ def test_every_unit_as_json(shell):
 
     said = json.loads(done.stdout)
     assert (done.returncode, said["ok"]) == (0, True)
-    first, second = said["checked"]
+    first, second, *_ = said["checked"]
     assert set(first) == {"class", "kind", "ok", "definition", "missing", "problems", "unit"}
     assert second["class"] == "workunits.catalog.refund_request:RefundRequest"
     assert (second["kind"], second["missing"], second["problems"]) == ("unit", [], [])
@@ -99,7 +100,9 @@ def test_a_unit_of_ones_own(shell):
     assert (by_module.returncode, by_module.stderr) == (0, "")
     assert by_module.stdout == by_file.stdout
     assert "outcome.statement: warning: it promises 2 days, and the SLA is 24 h" in by_module.stdout
-    assert "1 unit with all four elements, 1 warning." in by_module.stdout
+    assert "structure.advise.rules: warning: when the model fails nobody takes over" in by_module.stdout
+    assert "structure.advise.kind: warning: its output reaches the outcome without a person" in by_module.stdout
+    assert "1 unit with all four elements, 3 warnings." in by_module.stdout
 
 
 def test_a_unit_with_open_decisions(shell):
@@ -119,14 +122,29 @@ def test_a_unit_with_open_decisions(shell):
     done = shell.run("--module", "loans.package", "check", "--json")
     said = json.loads(done.stdout)
     assert (done.returncode, said["ok"]) == (Exit.FINDING, False)
-    assert said["checked"][0]["kind"] == "unit"
-    assert said["checked"][0]["problems"][0] == {
+    *others, refused = said["checked"]
+    assert [report["ok"] for report in others] == [True] * len(UNITS)
+    assert (refused["kind"], said["not_examined"]) == ("unit", [])
+    assert refused["problems"][0] == {
         "element": "outcome",
         "field": "accountable",
         "what": "no accountable role",
         "remedy": 'Name the one role that answers for it: accountable="head of onboarding"',
         "warning": False,
     }
+
+
+def test_what_cannot_be_loaded_because_of_another_is_said(shell):
+    """A question about one unit is not answered with another's findings alone."""
+    shell.write_loans(unit=UNIT.replace('accountable="head of loans"', 'accountable=""'))
+
+    for target in ("refund_request", "loans.unit:Other"):
+        done = shell.run("--module", "loans.package", "check", target)
+        told = json.loads(shell.run("--module", "loans.package", "check", target, "--json").stdout)
+        assert done.returncode == Exit.FINDING
+        assert "Loan is no unit yet" in done.stdout
+        assert f"{target} was not examined: it cannot be loaded before" in done.stdout
+        assert told["not_examined"] == [target]
 
 
 def test_a_plain_workflow_is_a_process_waiting_to_be_designed(shell):

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.workers.conftest import Shell
-from workers.connect import connect
-from workers.embedded import Engine
+from workers.engine.connect import connect
+from workers.engine.embedded import Engine
 from workers.key_file import KeyFileError, add_key, load_ring
 from workers.settings import Settings, SettingsError
 from workunits.registry import Catalog

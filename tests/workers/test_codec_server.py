@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import signal
+import subprocess
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,17 +16,29 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.converter import WorkflowSerializationContext
 
-from tests.workers.conftest import Shell
-from workers.codec_server import BODY_LIMIT, codec_app
+from tests.workers.conftest import PATIENCE, Shell, clean_environment
 from workers.commands.codec import _is_loopback
+from workers.engine.ports import free_ports
 from workers.key_file import load_ring
-from workers.ports import free_ports
+from workers.processes.codec_server import BODY_LIMIT, codec_app
 from workunits.codec import Key, KeyRing, SealingCodec
 
 RING = KeyRing([Key("k1", datetime(2026, 1, 1, tzinfo=UTC), b"k" * 32)])
 PAGE = "http://localhost:8233"
 SHIBBOLETH = "t0ken"
 PAYLOAD = Payload(metadata={"encoding": b"json/plain"}, data=b'{"name": "Ada"}')
+SIGNALLED = """
+import os, signal, sys
+import uvicorn
+from workers.cli import main
+number, run = signal.Signals[sys.argv.pop(1)], uvicorn.Server.run
+def run_after_it(*args, **more):
+    os.kill(os.getpid(), number)
+    run(*args, **more)
+uvicorn.Server.run = run_after_it
+main()
+"""
+"""The command line, with a signal that comes just before uvicorn begins."""
 
 
 def codec(ring: KeyRing = RING, namespace: str = "default", case: str = "refund:1") -> SealingCodec:
@@ -179,6 +193,25 @@ def test_the_server_as_a_process(shell: Shell):
     assert server.stop(signal.SIGTERM) == 0
     assert "Ada" not in server.said
     assert base64.b64encode(ring.keys[0].secret).decode() not in server.said
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_between_the_announcement_and_the_serving_ends_it(shell: Shell, name):
+    """Whoever was told that it is there may stop it at once: the signal is not swallowed."""
+    shell.run("codec", "new-key", "--file", "codec.toml")
+    [port] = free_ports(1)
+    ended = subprocess.run(
+        [sys.executable, "-P", "-c", SIGNALLED, name, "codec", "serve", "--json", "--port", str(port)],
+        cwd=shell.folder,
+        env=clean_environment(WORKUNITS_CODEC_KEYS="codec.toml"),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert (ended.returncode, json.loads(ended.stdout)["codec"]) == (0, f"http://127.0.0.1:{port}")
+    assert "Traceback" not in ended.stderr
 
 
 def test_the_server_refuses_what_would_be_open_to_all(shell: Shell):

@@ -23,7 +23,7 @@ from tests.observability.postgres import Postgres
 from tests.otlp import Sink, sink
 from tests.workers.conftest import Shell
 from workers.demo_cases import SEED_CASES
-from workers.ports import free_ports
+from workers.engine.ports import free_ports
 
 PATIENCE = 60
 BUILD = "native"

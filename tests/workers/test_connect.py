@@ -9,10 +9,10 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 
-from workers.address import Address
-from workers.attributes import wanted
-from workers.connect import _CAUSES, _cause
-from workers.ports import free_ports
+from workers.engine.address import Address
+from workers.engine.attributes import wanted
+from workers.engine.connect import _CAUSES, _cause
+from workers.engine.ports import free_ports
 
 TLS_ALERT = bytes.fromhex("15030100020246")
 

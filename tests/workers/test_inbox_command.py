@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -15,12 +16,12 @@ import pytest
 from inbox.files import FileError
 from inbox.store import JournalError
 from observability.ledger.store import Ledger, SchemaError
-from tests.workers.conftest import Shell
-from workers.address import UnreachableError
+from tests.workers.conftest import PATIENCE, Shell
 from workers.catalog import load_catalog
 from workers.console import judge
-from workers.inbox import InboxError, serve
-from workers.ports import LOOPBACK
+from workers.engine.address import UnreachableError
+from workers.engine.ports import LOOPBACK
+from workers.processes.inbox import InboxError, serve
 from workers.settings import SettingsError, load_settings
 
 DIRECTORY = (Path(__file__).parents[2] / "workers" / "templates" / "directory.toml").read_text(encoding="utf-8")
@@ -91,6 +92,36 @@ def test_it_serves_until_it_is_asked_to_stop(there, at):
     url = address_in(again.until("development login"))
     assert httpx2.get(f"{url}/tasks", headers={"cookie": f"workunits={cookie}"}, timeout=30).status_code == 200
     assert again.stop(signal.SIGINT) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_is_asked_to_stop_while_it_starts(there, at, number):
+    """A signal that comes while it connects is not its death: it closes what it opened, and ends as stopped."""
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+        writer.close()
+
+    async def through(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.set()
+        await go_on.wait()
+        host, port = at["TEMPORAL_ADDRESS"].split(":")
+        inside, outside = await asyncio.open_connection(host, int(port))
+        await asyncio.gather(pump(reader, outside), pump(inside, writer), return_exceptions=True)
+
+    async with await asyncio.start_server(through, LOOPBACK, 0) as way, asyncio.timeout(PATIENCE):
+        address = f"{LOOPBACK}:{way.sockets[0].getsockname()[1]}"
+        process = there.spawn("inbox", "--port", "0", "--json", TEMPORAL_ADDRESS=address)
+        await arrived.wait()
+        process.process.send_signal(number)
+        go_on.set()
+        ended = await asyncio.to_thread(process.process.wait, PATIENCE)
+
+    assert ended == 0, process.said
+    assert process.said.rstrip().endswith("stopped")
+    assert '"listening"' not in process.said
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from tests.workers.conftest import PATIENCE, clean_environment
 from workers.console import CommandError
 from workers.scaffold import OURS, PLACEHOLDER, TEMPLATE, check_name, write_package
+from workunits.units import UNITS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
@@ -74,7 +75,7 @@ def test_a_case_of_the_package_from_end_to_end(shell, at):
     shell.run("init", ".", "--name", "buying")
     own = at | {"WORKUNITS_QUEUE": "buying"}
     worker = shell.spawn("--module", "buying.package", "worker", "--unversioned", **own)
-    worker.until("units=customer_onboarding,refund_request,purchase_request")
+    worker.until(f"units={','.join(unit.unit_name for unit in UNITS)},purchase_request")
 
     def run(*args):
         done = shell.run("--module", "buying.package", *args, **own)

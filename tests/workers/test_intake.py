@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import shlex
+import subprocess
 import tracemalloc
 from datetime import timedelta
 
 import pytest
 
+from tests.workers.conftest import COMMAND, PATIENCE, clean_environment
 from workers.intake import Source, cases, opened
-from workers.words import read_span, short_span, span
+from workers.pages.words import read_span, short_span, span
 from workunits.core.errors import BadInput
 from workunits.core.strict_json import VALUE_LIMIT
 
@@ -37,6 +41,33 @@ async def test_the_input_says_whether_it_is_one_case_or_many(tmp_path, content, 
         said, lines = await cases(source)
 
         assert (said, len([line async for line in lines])) == (many, count)
+
+
+@pytest.mark.parametrize(
+    ("command", "field"),
+    [
+        (("start", "refund_request", "--input", "-"), "--input"),
+        (("tasks", "complete", "refund_request:1/decide", "--input", "-"), "--input"),
+        (("incidents", "resolve", "refund_request:1", "decide", "--result", "-", "--reason", "x"), "--result"),
+    ],
+    ids=lambda given: given if isinstance(given, str) else given[0],
+)
+def test_a_closed_stdin_is_a_mistake_in_the_usage(shell, command, field):
+    """`<&-` leaves nothing to read: the option is named, with what to do instead."""
+    line = shlex.join([*COMMAND, *command, "--json"])
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f"exec {line} <&-"],
+        cwd=shell.folder,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    error = json.loads(ended.stderr)["error"]
+
+    assert (ended.returncode, error["field"]) == (2, field)
+    assert error["message"] == f"{field}: stdin is closed, so there is nothing to read; pipe it in, or name a file"
 
 
 async def test_an_endless_line_costs_no_memory():

@@ -144,6 +144,22 @@ def test_evidence_in_bulk(shell, ledger):
     assert [one["new"] for one in data["noted"]] == [False]
 
 
+def test_a_decimal_comma_is_no_evidence(shell, ledger):
+    """An unquoted comma would tell 1 instead of 1.5 for good: the line is refused, and quoted it is told."""
+    case, _ = achieved(ledger)
+    lines = [f"{case},wrong_payments,1,5,audit 7", f'{case},wrong_payments,"1,5",audit 7']
+    shell.write("told.csv", "\n".join(["case,measure,value,source", *lines, f"{case},wrong_payments,0,audit 8, "]))
+    said = shell.run("evidence", "--csv", "told.csv", "--json")
+    data = json.loads(said.stdout)
+
+    assert (said.returncode, [error["line"] for error in data["errors"]]) == (5, [2, 3])
+    assert data["errors"][0]["message"] == (
+        "cells: there are 5, more than the 4 columns; quote a value that has a comma"
+    )
+    assert "should be a number" in data["errors"][1]["message"]
+    assert [one["case"] for one in data["noted"]] == [case]
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [
@@ -175,12 +191,12 @@ def test_a_file_that_is_not_whole_tells_nothing(content, why, shell, ledger):
         (("evidence", "a:1", "m", "1", "--source", "s"), 2, "has no case"),
         (("evidence", "a:1", "m", "1", "--csv", "x.csv"), 2, "leave the rest out"),
         (("evidence", "--csv", "none.csv"), 2, "No such file or directory: none.csv"),
-        (("report", "refund_reqest"), 2, "did you mean refund_request?"),
+        (("report", "refund_requst"), 2, "did you mean refund_request"),
         (("report", "refund_request", "--since", "monday"), 2, "--since: write a day or time"),
         (("report", "refund_request", "--by", "day"), 2, "--by: should be step, executor or segment"),
         (("report", "refund_request", "--html", "none/x.html"), 2, "there is no such folder: none"),
         (("report", "refund_request", "--html", "here.html"), 4, "exists already"),
-        (("export", "--format", "csv", "--unit", "refund_reqest"), 2, "did you mean refund_request?"),
+        (("export", "--format", "csv", "--unit", "refund_requst"), 2, "did you mean refund_request"),
         (("export", "--format", "csv", "-o", "none/x.csv"), 2, "there is no such folder: none"),
         (("forget",), 2, "name one of --case, --subject, --export, --import"),
         (("forget", "--export", "here.html"), 4, "exists already"),

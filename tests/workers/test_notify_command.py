@@ -13,7 +13,7 @@ from inbox.notice import Notice
 from inbox.noticeboard import Message, Noticeboard
 from inbox.store import Store
 from tests.workers.conftest import Shell
-from workers.notice_checks import notices
+from workers.checks.notices import notices
 from workers.settings import load_settings
 
 DIRECTORY = (Path(__file__).parents[2] / "workers" / "templates" / "directory.toml").read_text(encoding="utf-8")

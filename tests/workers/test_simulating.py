@@ -14,8 +14,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from workers.simulating.executing import acts
 from workers.simulating.figures import loads
-from workers.simulating.plan import Arrival, Course, Outside, Person, Planned, Spread, Turn, Work, arrivals
+from workers.simulating.plan import (
+    Arrival,
+    Ask,
+    Begins,
+    Course,
+    Outside,
+    Person,
+    Planned,
+    Silence,
+    Spread,
+    Turn,
+    Work,
+    arrivals,
+)
 from workers.simulating.queueing import HorizonEndsError, NobodyHasRoleError, simulate
 from workunits.core.working import DAY, SECOND, Hours
 
@@ -38,7 +52,7 @@ def always(days: int) -> Hours:
     return Hours([(0, days * DAY)], 0, days * DAY)
 
 
-def case(key: str, at: int, *works: Work | Outside | Sequence[Work | Outside]) -> Arrival:
+def case(key: str, at: int, *works: Ask | Sequence[Ask]) -> Arrival:
     """A case that asks for one thing after the other, or for several at once."""
 
     def course() -> Course:
@@ -217,3 +231,43 @@ def test_durations_have_the_median_and_the_percentile_that_were_stated(minutes: 
 
     assert found[1000] / spread.median == pytest.approx(1, rel=0.12 * tail**0.5)
     assert 60 <= sum(one > spread.p95 for one in found) <= 140
+
+
+def test_a_case_begins_another_one_that_competes_for_the_same_people() -> None:
+    """It comes in when the first one gets there, and waits for whoever is busy; the first one does not wait for it."""
+
+    def first() -> Course:
+        yield [work(30)]
+        yield [Begins(lambda at: case("later", at + 5 * MINUTE, work(10)))]
+        yield [work(60)]
+
+    people = [Person("ada", ("clerk",), office(1))]
+    one, other = simulate([Arrival("unit", "one", NINE, Said(), first)], people, notice=AT_ONCE)
+    assert [turn.completed for turn in one.turns] == [NINE + 30 * MINUTE, NINE + 90 * MINUTE]
+    assert other.arrival.at == NINE + 35 * MINUTE
+    assert other.turns[0].claimed == NINE + 90 * MINUTE
+
+
+def test_what_nobody_answers_ends_by_itself_and_takes_nobodys_time() -> None:
+    """The clerk is free meanwhile; nobody starts or completes it, it expires."""
+    silent = case("silent", NINE, Silence("answer", "customer", timedelta(hours=2)), work(10))
+    other = case("other", NINE, work(10))
+    first, second = simulate([silent, other], [Person("ada", ("clerk",), office(1))], notice=AT_ONCE)
+    by_key = {one.arrival.key: one for one in (first, second)}
+    expired = by_key["silent"].turns[0]
+    assert (expired.who, expired.gives, expired.completed) == ("", None, NINE + 2 * HOUR)
+    assert [act.action for act in acts(by_key["silent"].turns)] == ["expire", "start", "complete"]
+    assert by_key["other"].turns[0].claimed == NINE
+
+
+def test_work_that_is_longer_than_a_day_rests_overnight() -> None:
+    """It is stopped when the day is over and begun again on the next one; its intervals are its working time."""
+    (long,) = simulate([case("long", NINE, work(10 * 60))], [Person("ada", ("clerk",), office(3))], notice=AT_ONCE)
+    (turn,) = long.turns
+    assert turn.breaks == ((FIVE, DAY + NINE),)
+    assert [(act.action, act.at) for act in acts(long.turns)] == [
+        ("start", NINE),
+        ("stop", FIVE),
+        ("start", DAY + NINE),
+        ("complete", DAY + NINE + 2 * HOUR),
+    ]

@@ -135,6 +135,17 @@ def test_adjusting_is_the_accountable_roles(desk, case):
     assert clock(desk, case)["budget_seconds"] == 10 * 3600
 
 
+@pytest.mark.parametrize("hours", ["87601", "-87601", "1e300", "nan", "inf"])
+def test_hours_beyond_measure_are_said_in_hours(desk, hours):
+    """The option that was typed is named, with its limit in its own unit, and nothing is asked of the engine."""
+    said = desk.run(
+        "sla", "adjust", "claims:none", f"--hours={hours}", "--reason", "outage", "--evidence", "7", "--json"
+    )
+
+    assert (said.code, said.error["field"], said.error["code"]) == (2, "--hours", "invalid_field")
+    assert said.error["message"] == "--hours: should be from -87600 to 87600, a number of hours"
+
+
 def test_a_promise_is_declared_void(desk, case):
     """It counts as nothing from then on."""
     desk.run("sla", "void", case, "--reason", "the contract ended", "--evidence", "letter 3", "--as", "bea")
@@ -169,4 +180,4 @@ def test_publishing_moves_open_clocks_only_when_asked(desk, case):
     assert (bare.code, "--reason" in bare.err) == (2, True)
     assert kept == "desk@1"
     assert {"case": case, "before": "desk@1", "error": None} in moved.json["cases"]
-    assert "op: reproject unit, opens at one" in [entry["text"] for entry in said["entries"]]
+    assert "op: reproject unit, opens at one; desk@2: done" in [entry["text"] for entry in said["entries"]]

@@ -138,7 +138,7 @@ def test_an_answer_on_stdin(desk, open_task):
     ended = desk.run("tasks", "complete", open_task, "--input", "-", stdin=b'{"verdict": "maybe", "admin": true}')
 
     assert ended.code == 2
-    assert "body.verdict: Input should be 'pay' or 'refuse'; admin: Extra inputs" in ended.err
+    assert "body.verdict: Input should be 'pay' or 'refuse'; body.admin: Extra inputs" in ended.err
     assert "The answer takes: verdict (pay | refuse), reason (text)" in ended.err
 
 

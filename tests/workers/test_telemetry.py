@@ -86,7 +86,9 @@ async def test_a_worker_tells_what_happens_in_it(shell, engine, at):
     assert value(samples, "workunit_runtime_failures_total", **CHECK, code="RuntimeError") == 3
     assert value(samples, "workunit_runtime_attempt_duration_seconds_count", **ADVISE) == 1
     assert value(samples, "workunit_runtime_attempts_running", **ADVISE) == 0
-    assert value(samples, "gen_ai_client_token_usage_count", gen_ai_token_type="input") == 1  # noqa: S106 - a label
+    asked = {"unit": "loan", "step": "advise"}
+    assert value(samples, "gen_ai_client_token_usage_count", gen_ai_token_type="input", **asked) == 1  # noqa: S106 - a label
+    assert value(samples, "gen_ai_client_operation_duration_seconds_count", **asked) == 1
 
     assert {"workunit.runtime.attempts", "gen_ai.client.token.usage"} <= there.metrics
     attempt = next(span for span in there.named("attempt advise"))

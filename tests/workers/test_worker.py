@@ -21,7 +21,7 @@ from workunits.registry import Catalog
 START = """
 import asyncio, sys
 from workers.catalog import load_catalog
-from workers.connect import connect
+from workers.engine.connect import connect
 from workers.settings import load_settings
 from workunits.client import Cases
 
@@ -146,6 +146,42 @@ def test_input_33_no_or_two_performers(shell, at, performers, why):
     said = next(finding["message"] for finding in found if finding["check"] == "performers")
     assert said.startswith("Steps and performers do not match: ")
     assert why in said
+
+
+@pytest.mark.parametrize(
+    ("performers", "why"),
+    [
+        ("\nlimit = LIMIT\n", "fails at loans/performers.py:2: NameError: name 'LIMIT' is not defined; mend that line"),
+        ("\n\nx = 1 +\n", "fails at loans/performers.py:3: SyntaxError: invalid syntax; mend that line"),
+        ("import nowhere_at_all\n", "fails at loans/performers.py:1: ModuleNotFoundError: No module named 'nowhere_a"),
+        ("import sys\nsys.exit(0)\n", "fails at loans/performers.py:2: SystemExit: 0; mend that line"),
+    ],
+    ids=["name", "syntax", "import", "exit"],
+)
+def test_performers_that_cannot_be_imported(shell, performers, why):
+    """The line of the user's own file is named, and `doctor` says it beside whatever else there is."""
+    shell.write_loans(performers=performers)
+
+    ended = shell.run("worker", "--module", "loans.package", TEMPORAL_ADDRESS="127.0.0.1:1")
+    found = json.loads(shell.run("--module", "loans.package", "doctor", "--json").stdout)["findings"]
+
+    assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
+    assert f"performers: importing loans.performers {why}" in ended.stderr
+    failed = {finding["check"]: finding["message"] for finding in found if finding["status"] == "fail"}
+    assert why in failed["performers"]
+    assert len(found) > 4
+
+
+def test_a_module_that_a_package_misspells(shell):
+    """Whatever a package names is looked for when it is loaded: no command goes on without it."""
+    shell.write_loans()
+    package = (shell.folder / "loans" / "package.py").read_text(encoding="utf-8")
+    shell.write("loans/package.py", package.replace("loans.contracts", "loans.contrats"))
+
+    ended = [shell.run("--module", "loans.package", *rest) for rest in (("check",), ("doctor",), ("worker",))]
+
+    said = "--module loans.package: PACKAGE.contracts: there is no module loans.contrats"
+    assert [(one.returncode, said in one.stderr) for one in ended] == [(2, True)] * 3
 
 
 def test_input_28_an_element_is_missing(shell, at):

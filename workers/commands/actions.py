@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -128,17 +128,40 @@ def complete(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A field of the answer; may be repeated.")
     ] = None,
-) -> Body:
+    accepts: Annotated[bool, typer.Option("--accepts", help="The answer is what a model proposes, as it is.")] = False,
+    rejects: Annotated[
+        bool, typer.Option("--rejects", help="What a model proposes was wrong as a whole; the answer counts instead.")
+    ] = False,
+    review_reason: Annotated[
+        str, typer.Option(metavar="CODE", help="Why the proposal is not accepted: a code of the step.")
+    ] = "",
+    proposal: Annotated[
+        str, typer.Option(metavar="HASH", help="Refuse when another proposal stands than the one that was shown.")
+    ] = "",
+) -> Any:
     """Answer a task."""
+    from workers.acts import Reviewed
+
+    if accepts and (file or settings or rejects or review_reason):
+        fail("--accepts takes the proposal as it is: leave the rest out", field="--accepts")
+    return Reviewed(
+        {} if accepts else _answer(file, settings or ()),
+        accepts=accepts,
+        rejects=rejects,
+        reason=review_reason,
+        proposal=proposal,
+    )
+
+
+def _answer(file: str | None, given: Sequence[str]) -> Body:
     from workers.answers import read_settings
     from workers.intake import opened, read_body
 
-    if file and settings:
+    if file and given:
         fail("give --input or --set, not both", field="--input")
     if file:
         with opened(file) as source:
             return run(read_body(source))
-    given = settings or ()
     # What the step takes decides how a field is read.
     return lambda found: read_settings(given, found.step.gives.model_json_schema() if found.step else {})
 

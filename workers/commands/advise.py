@@ -20,7 +20,7 @@ def advise(
     """Suggest what to change, from closed cases only: each with its evidence and its expected effect."""
     from observability.learning.advising import advise as look
     from observability.ledger.store import Ledger
-    from workers.advise_page import page
+    from workers.pages.advise import page
 
     there = setup(ctx)
     cls = there.catalog.get(unit)

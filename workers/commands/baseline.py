@@ -33,8 +33,8 @@ def import_(
     from observability.learning.baseline import BaselineExistsError, Order, freeze
     from observability.learning.mapping import read_map, refuse_unknown_steps
     from observability.ledger.store import Ledger
-    from workers.baseline_page import page
     from workers.names import actor as named
+    from workers.pages.baseline import page
 
     there = setup(ctx)
     mapping = read_map(map_)
@@ -82,9 +82,9 @@ def freeze_(
     from observability.learning.selection import Asked
     from observability.learning.version_baseline import Signature, freeze_version
     from observability.ledger.store import Ledger
-    from workers.baseline_page import page
     from workers.commands.report import time_of
     from workers.names import actor as named
+    from workers.pages.baseline import page
     from workers.roles import standing
 
     there, who = setup(ctx), named(actor)
@@ -116,7 +116,7 @@ def show(
     """Show a unit's baselines."""
     from observability.learning.baseline import baselines_of
     from observability.ledger.store import Ledger
-    from workers.baseline_page import page
+    from workers.pages.baseline import page
 
     ledger = Ledger(setup(ctx).settings.ledger_url)
     ledger.check()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from workers.batch import Order, Result
     from workers.deadlines import Deadline
     from workers.intake import Source
-    from workers.tables import Cell
+    from workers.pages.tables import Cell
     from workunits.cases import CaseView
 
 As = Annotated[str, typer.Option("--as", metavar="NAME", help="Who acts; by default the user of this computer.")]
@@ -46,7 +46,7 @@ def start(
 
     from workers.batch import Order
     from workers.intake import opened
-    from workers.words import read_moment, read_span
+    from workers.pages.words import read_moment, read_span
     from workunits.core.record import LONGEST_DELAY
 
     setup(ctx).catalog.get(unit)
@@ -65,6 +65,7 @@ async def _start(ctx: typer.Context, order: Order, source: Source, *, jsonl: boo
     from workers.intake import cases as read_cases
 
     async with open_cases(ctx) as cases:
+        await cases.admit(order.unit)
         many, lines = await read_cases(source, per_line=jsonl)
         if many and order.key is not None:
             fail("--key names one case, and the input has a case per line; leave it out", field="--key")
@@ -106,7 +107,7 @@ def list_(
     from datetime import UTC, datetime
 
     from workers.deadlines import deadline
-    from workers.tables import line, table
+    from workers.pages.tables import line, table
 
     catalog = setup(ctx).catalog
     views = run(_list(ctx, unit, state, limit + 1))
@@ -129,9 +130,9 @@ def show(ctx: typer.Context, case: CaseName, *, json: Json = False) -> None:
     """Show a case: who answers for it, its steps, for whom it waits, what is left of its SLA."""
     from datetime import UTC, datetime
 
-    from workers.case_page import Page, page_of
-    from workers.case_page import show as show_page
     from workers.names import find_case
+    from workers.pages.case import Page, page_of
+    from workers.pages.case import show as show_page
 
     async def look() -> Page:
         async with open_cases(ctx) as cases:
@@ -194,7 +195,7 @@ async def _list(ctx: typer.Context, unit: str | None, state: str | None, limit: 
 
 
 def _sla(view: CaseView, sla: Deadline, now: datetime) -> Cell:
-    from workers.words import short_span
+    from workers.pages.words import short_span
 
     return f"begins in {short_span(view.started - now)}" if view.started > now else sla.words(short_span)
 

@@ -10,7 +10,7 @@ import typer
 from workers.console import Exit, Json, announce, emit, fail, note, run, setup
 
 if TYPE_CHECKING:
-    from workers.codec_checks import Needs
+    from workers.checks.codec import Needs
     from workers.settings import Settings
 
 app = typer.Typer(help="Seal what the engine keeps of a case, with keys of your own.", no_args_is_help=True)
@@ -32,7 +32,7 @@ def new_key(
     from datetime import timedelta
 
     from workers.key_file import add_key
-    from workers.words import read_span
+    from workers.pages.words import read_span
 
     ahead = read_span(seals_in, field="--in", at_most=timedelta(days=_LONGEST_DAYS))
     path = file or setup(ctx).settings.codec_keys
@@ -53,8 +53,8 @@ def new_key(
 @app.command("rotate-check")
 def rotate_check(ctx: typer.Context, *, json: Json = False) -> None:
     """Say of each key which cases need it, and which key may go."""
-    from workers.codec_checks import PLAIN, count_needs
-    from workers.connect import connect
+    from workers.checks.codec import PLAIN, count_needs
+    from workers.engine.connect import connect
     from workers.key_file import load_ring
 
     there = setup(ctx)
@@ -91,9 +91,9 @@ def serve(
 
     import uvicorn
 
-    from workers.codec_server import codec_app
     from workers.key_file import load_ring
     from workers.logs import set_up_logs
+    from workers.processes.codec_server import codec_app
 
     settings = setup(ctx).settings
     token = settings.codec_token.get_secret_value() if settings.codec_token else None
@@ -107,14 +107,18 @@ def serve(
         listening = socket.create_server((host, port), family=family)
     except OSError as error:
         fail(f"cannot listen on {host} port {port}: {error.strerror}", code="cannot_listen", field="--port")
-    # uvicorn ends on either, and raises the signal again once it has: by then, nothing is left to do.
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # Before it says that it is there. uvicorn takes both over, and raises a signal again, to these, once it has ended.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
+        signal.signal(number, stop)
     note(f"Codec server on http://{host}:{port}, for {', '.join(settings.codec_origins)}. Ctrl-C stops it.")
     if json:
         announce({"codec": f"http://{host}:{port}", "origins": settings.codec_origins})
-    uvicorn.Server(config).run(sockets=[listening])
+    server.run(sockets=[listening])
 
 
 def _key_file(settings: Settings) -> Path:

@@ -20,7 +20,12 @@ def compare(
     margin: Annotated[
         float, typer.Option(min=0, max=1, help="Not worse: worse by at most this part of A's figure.")
     ] = 0.1,
-    planned: Annotated[int, typer.Option(min=60, help="Ended cases of both together at the last look.")] = 400,
+    planned: Annotated[
+        int | None,
+        typer.Option(
+            min=60, help="Ended cases of both together at the last look. [default: 400, more if one has under a fifth]"
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Say whether a version is better, not worse, worse, or whether nobody can say yet."""
@@ -30,7 +35,7 @@ def compare(
     from observability.learning.verdicts import judge
     from observability.ledger.store import Ledger
     from workers.commands.report import time_of
-    from workers.compare_page import page
+    from workers.pages.compare import page
 
     there = setup(ctx)
     cls = there.catalog.get(unit)

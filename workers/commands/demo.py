@@ -9,9 +9,9 @@ from workers.console import Exit, Json, emit, fail, run, setup
 
 def demo(ctx: typer.Context, *, json: Json = False) -> None:
     """Drive 28 cases of two units to every way of closing, on skipped time."""
-    from workers.child import until_stopped
     from workers.demo import play
-    from workers.demo_page import Page
+    from workers.engine.child import until_stopped
+    from workers.pages.demo import Page
 
     settings = setup(ctx).settings
     with Page(ai_model=settings.ai_model, stderr=json) as page:

@@ -25,23 +25,31 @@ def check(
     json: Json = False,
 ) -> None:
     """List units with their four elements, and say which design decisions are open."""
-    from workers.design_page import page
-    from workers.words import plain
+    from workers.pages.design import page
+    from workers.pages.words import plain
     from workunits.core.errors import DefinitionError
 
+    unseen = ""
     try:
         reports = _reports(ctx, target)
     except DefinitionError as error:
-        from workers.design import report_of_refusal
+        from workers.design import report_of_refusal, reports_around
 
-        reports = [report_of_refusal(error)]
+        if target:
+            reports = [report_of_refusal(error)]
+            unseen = "" if target.rpartition(":")[2] in (error.unit, error.name) else target
+        else:
+            reports = reports_around(setup(ctx).settings.modules, setup(ctx).settings.packages)
     ok = not any(report.open for report in reports)
     loops = _loops(ctx, reports)
     if json:
         learning = None if loops is None else [loop.as_json() for loop in loops]
-        emit({"checked": [report.as_json() for report in reports], "ok": ok, "learning": learning})
+        checked = [report.as_json() for report in reports]
+        emit({"checked": checked, "ok": ok, "learning": learning, "not_examined": [unseen] if unseen else []})
     else:
         typer.echo(page(reports))
+        if unseen:
+            typer.echo(f"{unseen} was not examined: it cannot be loaded before what is open above is decided")
         for loop in loops or ():
             for warning in loop.warnings:
                 typer.echo(f"{loop.unit}: warning: {plain(warning)}")
@@ -94,9 +102,9 @@ def diff(
 ) -> None:
     """Say what changed between two definitions of a unit: its boundary, its contract, the rest."""
     from observability.ledger.store import Ledger
-    from workers.changes import changes
-    from workers.changes_page import page
-    from workers.definitions import known, pick
+    from workers.governing.changes import changes
+    from workers.governing.definitions import known, pick
+    from workers.pages.changes import page
 
     there = setup(ctx)
     ledger = Ledger(there.settings.ledger_url)

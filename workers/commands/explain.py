@@ -29,8 +29,8 @@ def explain(
     for text, field in ((since, "since"), (until, "until"), (version, "version")):
         if text:
             fail("--since, --until and --version choose late cases; add --late", code="invalid_field", field=field)
-    from workers.explain_page import show_case
-    from workers.words import micro
+    from workers.pages.explain import show_case
+    from workers.pages.words import micro
 
     found = run(_explain_case(ctx, name))
     if json:
@@ -45,8 +45,8 @@ def _explain_unit(ctx: typer.Context, unit: str, since: str, until: str, version
     from observability.learning.selection import Asked
     from observability.ledger.store import Ledger
     from workers.commands.report import time_of
-    from workers.explain_page import show_unit
-    from workers.words import micro
+    from workers.pages.explain import show_unit
+    from workers.pages.words import micro
 
     there = setup(ctx)
     roles = roles_of(there.catalog.get(unit))

@@ -25,7 +25,7 @@ def forecast(
     from observability.learning.backtest import backtest as test
     from observability.learning.forecast import Forecaster
     from observability.ledger.store import Ledger
-    from workers.forecast_page import show_backtest, show_forecasts
+    from workers.pages.forecast import show_backtest, show_forecasts
 
     there = setup(ctx)
     if unit:

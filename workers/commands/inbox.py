@@ -21,8 +21,8 @@ def inbox(
     json: Json = False,
 ) -> None:
     """Serve the pages and the API by which people complete their steps, until SIGTERM or Ctrl-C."""
-    from workers.inbox import serve
     from workers.logs import set_up_logs
+    from workers.processes.inbox import serve
 
     there = setup(ctx)
     set_up_logs()
@@ -72,7 +72,7 @@ def redeliver(
     """After the engine was restored from an older copy: send again what people did since, each once."""
     from datetime import UTC, datetime
 
-    from workers.inbox import redeliver as send_again
+    from workers.processes.inbox import redeliver as send_again
 
     try:
         moment = datetime.fromisoformat(since)

@@ -42,7 +42,7 @@ app = typer.Typer(
 def ls(ctx: typer.Context, *, unit: OfUnit = None, code: OfCode = None, limit: Limit = 50, json: Json = False) -> None:
     """List the open incidents, the oldest first."""
     from workers.incidents import as_json, show_list
-    from workers.tables import line
+    from workers.pages.tables import line
 
     found = run(_ls(ctx, unit, code))
     more, found, now = len(found) > limit, found[:limit], datetime.now(UTC)
@@ -100,7 +100,7 @@ def retry(
     still being tried.
     """
     from workers.incidents import EXITS, exit_of
-    from workers.words import read_span
+    from workers.pages.words import read_span
 
     if (case is None) == (code is None):
         fail("name a case, or the cause of all that are to be retried: --code", field="case")
@@ -138,7 +138,7 @@ def resolve(
     """Give a step's result by hand; it is checked against what the step declares."""
     from workers.intake import opened, read_body
 
-    with opened(file) as source:
+    with opened(file, field="--result") as source:
         result = run(read_body(source))
     said = _said(ctx, actor, role, {"result": result, "reason": reason}, action_id=action_id)
     _tell_decided(run(_decide(ctx, "resolve", case, step, said)), said, json=json)
@@ -199,9 +199,11 @@ async def _decide(ctx: typer.Context, action: str, case: str, step: str | None, 
 
 def _explain(error: BadInput) -> NoReturn:
     """Name the option instead of the field."""
+    from workunits.core.strict_json import seen_from
+
     option = "--result" if error.field.startswith("body.result") else "--reason"
     inside = error.field.removeprefix("body.result").lstrip(".") if option == "--result" else ""
-    why = str(error).removeprefix(f"{error.field}: ")
+    why = seen_from("body.result", str(error).removeprefix(f"{error.field}: "))
     fail(": ".join(part for part in (option, inside, why) if part), code=error.code, field=option)
 
 
@@ -230,7 +232,7 @@ def _tell(result: Retried, *, json: bool) -> None:
 
 
 def _tell_all(results: list[Retried], *, json: bool) -> None:
-    from workers.tables import table
+    from workers.pages.tables import table
 
     good = sum(result.end == "succeeded" for result in results)
     if json:

@@ -90,15 +90,16 @@ def review(
 @app.command()
 def history(ctx: typer.Context, unit: Unit, *, json: Json = False) -> None:
     """Show a unit's changes, what came of each, its drift, and what its owner has to look at."""
+    from observability.learning.baseline import newest_baseline
     from observability.learning.changes import entries_of, gathered
     from observability.learning.drift import charts
     from observability.learning.standing import standing_of
-    from workers.learn_page import page
+    from workers.pages.learn import page
 
     cls, now = setup(ctx).catalog.get(unit), datetime.now(UTC)
     with _ledger(ctx).read() as connection:
         entries = entries_of(connection, unit)
-        drift = charts(connection, unit, now)
+        drift = charts(connection, unit, now, baseline=newest_baseline(connection, unit))
         stands = standing_of(connection, cls, now)
     if json:
         shown = {measure: chart.as_json() for measure, chart in drift.items()}
@@ -116,7 +117,7 @@ def _ledger(ctx: typer.Context) -> Ledger:
 
 
 def _tell(entry: Entry, *, json: bool) -> None:
-    from workers.learn_page import line
+    from workers.pages.learn import line
 
     if json:
         emit({"entry": entry})

@@ -18,8 +18,8 @@ def follow(
     ctx: typer.Context, *, until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False, json: Json = False
 ) -> None:
     """Carry every change of every case into the ledger, until SIGTERM or Ctrl-C."""
-    from workers.following import follow as run_follower
     from workers.logs import set_up_logs
+    from workers.processes.following import follow as run_follower
 
     there = setup(ctx)
     set_up_logs()
@@ -68,7 +68,7 @@ def reconcile(
     """Prove that the ledger says of every case what Temporal says; list each difference."""
     from observability.ledger.reconcile import Reconciler
     from observability.ledger.store import Ledger
-    from workers.connect import connect
+    from workers.engine.connect import connect
     from workers.names import actor as named
     from workers.reconciled import as_data, render
 

@@ -24,7 +24,7 @@ def serve(
 ) -> None:
     """Serve /metrics in the OpenMetrics format until Ctrl-C; one process is enough, two agree."""
     from workers.logs import set_up_logs
-    from workers.metrics import serve as serve_metrics
+    from workers.processes.metrics import serve as serve_metrics
 
     set_up_logs()
     there = setup(ctx)

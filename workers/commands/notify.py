@@ -26,7 +26,7 @@ def notify(
         _show(there.settings.journal_url, json=json)
         return
     from workers.logs import set_up_logs
-    from workers.notifying import notify as run_notifier
+    from workers.processes.notifying import notify as run_notifier
 
     set_up_logs()
     on_up = announce if json else None

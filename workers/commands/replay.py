@@ -15,9 +15,9 @@ from workers.console import Exit, Json, emit, fail, note, run, setup
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from workers.histories import History
-    from workers.recording import Recording
-    from workers.replay import Verdict
+    from workers.replaying.histories import History
+    from workers.replaying.recording import Recording
+    from workers.replaying.replay import Verdict
     from workunits.core.unit import WorkUnit
     from workunits.registry import Catalog
 
@@ -60,8 +60,8 @@ def replay(
 
 
 def _replay_files(ctx: typer.Context, paths: Sequence[Path], unit: str, *, upgrade: bool) -> list[Verdict]:
-    from workers.histories import UnreadableHistoryError, files_in, load
-    from workers.replay import Verdict, replay
+    from workers.replaying.histories import UnreadableHistoryError, files_in, load
+    from workers.replaying.replay import Verdict, replay
 
     if unit:
         setup(ctx).catalog.get(unit)
@@ -83,8 +83,8 @@ def _replay_files(ctx: typer.Context, paths: Sequence[Path], unit: str, *, upgra
 
 
 async def _replay_engine(ctx: typer.Context, unit: str, limit: int, *, upgrade: bool) -> list[Verdict]:
-    from workers.recording import histories_of
-    from workers.replay import replay
+    from workers.replaying.recording import histories_of
+    from workers.replaying.replay import replay
 
     there = setup(ctx)
     async with _engine(ctx, unit) as (client, catalog, units):
@@ -97,7 +97,7 @@ async def _replay_engine(ctx: typer.Context, unit: str, limit: int, *, upgrade: 
 
 
 async def _record(ctx: typer.Context, folder: Path, unit: str) -> Recording:
-    from workers.recording import record
+    from workers.replaying.recording import record
 
     async with _engine(ctx, unit) as (client, catalog, units):
         return await record(client, catalog, folder, units)
@@ -105,7 +105,7 @@ async def _record(ctx: typer.Context, folder: Path, unit: str) -> Recording:
 
 @asynccontextmanager
 async def _engine(ctx: typer.Context, unit: str) -> AsyncIterator[tuple[Client, Catalog, list[type[WorkUnit]]]]:
-    from workers.connect import connect
+    from workers.engine.connect import connect
 
     there = setup(ctx)
     units = [there.catalog.get(unit)] if unit else list(there.catalog)

@@ -36,7 +36,7 @@ def report(
     from observability.learning.report import report as compute
     from observability.learning.selection import Asked
     from observability.ledger.store import Ledger
-    from workers.report_page import breakdown_page, page
+    from workers.pages.report import breakdown_page, page
 
     there = setup(ctx)
     there.catalog.get(unit)

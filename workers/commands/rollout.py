@@ -46,7 +46,7 @@ def rollout(
 async def _do(ctx: typer.Context, unit: str, *, to: str, percent: float, stopping: str, actor: str) -> Rollout | None:
     from observability.ledger.store import Ledger
     from workers import rollout as rolling
-    from workers.connect import connect
+    from workers.engine.connect import connect
     from workunits.rollout import read
 
     settings, catalog = setup(ctx).settings, setup(ctx).catalog

@@ -23,7 +23,7 @@ def up(
 ) -> None:
     """Run everything on an engine of its own, until Ctrl-C."""
     from workers.logs import set_up_logs
-    from workers.up import up as run_up
+    from workers.processes.up import up as run_up
 
     there = _with_modules(ctx, module)
     set_up_logs()
@@ -49,7 +49,7 @@ def worker(
 ) -> None:
     """Serve cases and machine steps, until SIGTERM or Ctrl-C."""
     from workers.logs import set_up_logs
-    from workers.worker import Job, serve
+    from workers.processes.worker import Job, serve
 
     there = _with_modules(ctx, module)
     set_up_logs()
@@ -74,8 +74,8 @@ def deploy(
     json: Json = False,
 ) -> None:
     """Make a worker's build current: it gets the new cases. Open cases stay on theirs."""
-    from workers.connect import connect
     from workers.deployment import make_current
+    from workers.engine.connect import connect
 
     there = setup(ctx)
 
@@ -92,15 +92,16 @@ def deploy(
 
 def doctor(ctx: typer.Context, *, json: Json = False) -> None:
     """Examine the engine, the workers and the open cases; every finding comes with its remedy."""
-    from workers.doctor import examine, render
+    from workers.checks.doctor import examine, render
 
     findings = run(examine(setup(ctx)))
     if json:
         emit({"findings": findings})
     else:
         typer.echo(render(findings))
-    if any(finding.status == "fail" for finding in findings):
-        raise typer.Exit(Exit.FINDING)
+    failed = {finding.check for finding in findings if finding.status == "fail"}
+    if failed:
+        raise typer.Exit(Exit.UNREACHABLE if "engine" in failed else Exit.FINDING)
 
 
 def _with_modules(ctx: typer.Context, module: list[str] | None) -> Setup:

@@ -9,7 +9,7 @@ import typer
 
 from workers.commands.actions import Body, acting
 from workers.commands.cases import CaseName
-from workers.console import Json, run
+from workers.console import Json, fail, run
 
 Clock = Annotated[str, typer.Option(metavar="CLOCK", help="Which one; `sla show` names them.")]
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; it stays on the record.")]
@@ -30,8 +30,8 @@ def show(ctx: typer.Context, case: CaseName, *, json: Json = False) -> None:
 
     from workers.console import emit, open_cases
     from workers.names import find_case
-    from workers.sla_page import as_json
-    from workers.sla_page import show as show_page
+    from workers.pages.sla import as_json
+    from workers.pages.sla import show as show_page
 
     async def look() -> None:
         async with open_cases(ctx) as cases:
@@ -77,6 +77,11 @@ def adjust(
     clock: Clock = "unit",  # noqa: ARG001 - as in pause
 ) -> Body:
     """Put right what was counted wrongly: the accountable role's word, on the record."""
+    from workunits.core.clock_acts import LONGEST
+
+    most = LONGEST / 3600
+    if not -most <= hours <= most:  # the unit would say it in seconds
+        fail(f"--hours: should be from {-most:g} to {most:g}, a number of hours", code="invalid_field", field="--hours")
     return {"seconds": hours * 3600, "reason": reason, "evidence": evidence}
 
 

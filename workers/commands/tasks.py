@@ -33,8 +33,8 @@ def ls(
     json: Json = False,
 ) -> None:
     """List the open tasks, most urgent first."""
-    from workers.tables import line, table
-    from workers.words import short_span
+    from workers.pages.tables import line, table
+    from workers.pages.words import short_span
 
     views = run(_ls(ctx, unit, role, limit + 1))
     more, views, now = len(views) > limit, views[:limit], datetime.now(UTC)
@@ -62,7 +62,7 @@ def ls(
 def show(ctx: typer.Context, task: TaskArgument, *, json: Json = False) -> None:
     """Show what a task asks: its input, what led here, and what the answer takes."""
     from workers.names import find_task, refuse_task
-    from workers.task_page import show as show_page
+    from workers.pages.task import show as show_page
 
     async def look() -> None:
         async with open_cases(ctx) as cases:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workers.console import Exit, Json, emit, fail, run, setup
+from workers.console import Exit, Json, announce, emit, run, setup
 
 
 def watchdog(
@@ -23,8 +23,6 @@ def watchdog(
 ) -> None:
     """Watch from outside the workers for rungs that have not fired and cases that stand still, until Ctrl-C."""
     there = setup(ctx)
-    if json and not once:
-        fail("--json goes with --once: the watchdog itself writes a log", code="usage", field="json")
     from workers.watching.process import look_once, render, watch
 
     if not once:
@@ -32,7 +30,8 @@ def watchdog(
 
         set_up_logs()
         served = there.settings.watchdog_port if port is None else port
-        run(watch(there.settings, there.catalog, port=served, until_stdin_closes=until_stdin_closes))
+        on_up = announce if json else None
+        run(watch(there.settings, there.catalog, port=served, until_stdin_closes=until_stdin_closes, on_up=on_up))
         return
     look = run(look_once(there.settings, there.catalog))
     if json:

@@ -7,16 +7,18 @@ real time, and only then is the clock moved to the moment at which the plan has 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
+from pydantic import BaseModel
 from temporalio.client import WorkflowHandle
 
 from workers.simulating.plan import Planned, Turn, moment, since_1970
 from workunits.cases import CaseView
-from workunits.client import Cases
+from workunits.client import Cases, UnknownCaseError
 from workunits.core.errors import WorkUnitsError
 from workunits.core.lifecycle import Task
 from workunits.testing import Skipper
@@ -27,7 +29,13 @@ PATIENCE = 60.0
 """Seconds of real time in which a case must get to its next task, or to its close."""
 QUIET = timedelta(minutes=1)
 """From a case's arrival until nothing more happens in it by itself."""
-_POLLS = (0.01, 0.02, 0.04, 0.08)
+_SHORT = timedelta(milliseconds=700)
+"""By how much a jump ends before something begins by itself."""
+_ASTRAY = timedelta(hours=1)
+"""How much later than its last person a case may close: machine steps take as long as they really do."""
+_SETTLES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Seconds between looks at whether a case is at work, or its clock skips, in this very moment."""
+_POLLS = (0.02, 0.04, 0.08, 0.16, 0.3)
 """Seconds between looks at a case; the last one counts from then on."""
 
 
@@ -54,7 +62,7 @@ class Act(NamedTuple):
     at: int
     order: int
     """A case's acts of the same moment: what completes something comes before what begins something."""
-    action: Literal["start", "complete"]
+    action: Literal["start", "stop", "complete", "expire"]
     turn: Turn
 
 
@@ -117,40 +125,75 @@ class Executor:
     async def _play(self, planned: Planned, until: int | None) -> Executed:
         arrival = planned.arrival
         case = f"{arrival.unit}:{arrival.key}"
-        handle: WorkflowHandle[Any, Any] = self._cases.client.get_workflow_handle(case)
+        handle = self._handle(case)
         wanted = list(acts(planned.turns))
         if case not in self._reached:
             await self._start(planned)
             # Past its first machine steps: a jump that ended among them would go on to the next timer (seen).
             first = wanted[0].at if wanted else arrival.at + _us(QUIET)
-            await self._skipper.to(handle, moment(first if until is None else min(first, until)))
+            if wanted and wanted[0].turn.of:
+                # Its clock does not skip while one that it has called is open; and a jump that is not over when that
+                # one begins would go on in it.
+                first = arrival.at - _us(_SHORT)
+            await self._jump(handle, moment(first if until is None else min(first, until)))
             self._reached[case] = 0
         while self._reached[case] < len(wanted):
             act = wanted[self._reached[case]]
             if until is not None and act.at >= until:
                 return Executed(planned, await self._stays(case, handle, act.turn, until))
-            task = await self._task(case, act.turn)
-            await self._skipper.to(handle, moment(act.at))
-            await self._act(task, act)
+            if not act.turn.of:
+                await self._catch_up(planned, handle, wanted[: self._reached[case]])
+            at = f"{act.turn.of}:{arrival.key}" if act.turn.of else case
+            task = await self._task(at, act.turn)
+            if moment(act.at) < task.ready:
+                raise OtherwiseError(f"the clock of {at} is past the moment of its step {act.turn.step!r}")
+            # Nobody acts on what expires: the engine does, a moment after the jump.
+            there = moment(act.at) - (_SHORT if act.action == "expire" else timedelta(0))
+            await self._jump(self._handle(at), there)
+            if act.action != "expire":
+                await self._act(task, act)
             self._reached[case] += 1
-        return Executed(planned, await self._closed(case))
+        await self._catch_up(planned, handle, wanted)
+        unanswered = {turn.step for turn in planned.turns if turn.gives is None and not turn.of}
+        closed = await self._closed(case, unanswered)
+        if closed.closed is not None and closed.closed > moment(planned.ends) + _ASTRAY:
+            raise OtherwiseError(f"the clock of {case} has gone on past its last step")
+        return Executed(planned, closed)
+
+    async def _catch_up(self, planned: Planned, handle: WorkflowHandle[Any, Any], done: Sequence[Act]) -> None:
+        """Move a case's clock to when the last of those ended that it had called: till then it stood still."""
+        called = {f"{act.turn.of}:{planned.arrival.key}" for act in done if act.turn.of}
+        ends = [(await self._closed(case)).closed for case in sorted(called)]
+        if ends:
+            # Not quite: its next machine steps are to begin when the jump is over.
+            await self._jump(handle, max(end for end in ends if end is not None) - _SHORT)
+
+    async def _jump(self, handle: WorkflowHandle[Any, Any], at: datetime) -> None:
+        """Move a case's clock, once it has taken in what was done to it last: else the jump may go on past its end."""
+        await _until(handle, lambda said: not said.HasField("pending_workflow_task"))
+        await self._skipper.to(handle, at)
+        await _until(handle, lambda said: not said.workflow_extended_info.time_skipping_info.effective_config.enabled)
+
+    def _handle(self, case: str) -> WorkflowHandle[Any, Any]:
+        return self._cases.client.get_workflow_handle(case)
 
     async def _start(self, planned: Planned) -> None:
         arrival = planned.arrival
         ahead = moment(arrival.at) - datetime.now(UTC)
         if ahead < timedelta(0):
             raise OtherwiseError(f"{arrival.unit}:{arrival.key} should have come in by now; begin the plan later")
-        data = arrival.case.model_dump_json().encode()
+        case = arrival.case if isinstance(arrival.case, BaseModel) else arrival.case()
+        data = case.model_dump_json().encode()
         await self._cases.start(arrival.unit, data, key=arrival.key, delay=ahead)
 
     async def _stays(self, case: str, handle: WorkflowHandle[Any, Any], turn: Turn, until: int) -> CaseView:
         """Leave a case open with its clock at a moment, so that what falls due by then has fallen due."""
         await self._task(case, turn)
-        await self._skipper.to(handle, moment(until))
+        await self._jump(handle, moment(until))
         return await self._cases.show(case)
 
     async def _act(self, task: Task, act: Act) -> None:
-        body = act.turn.gives.model_dump(mode="json") if act.action == "complete" else None
+        body = await self._answer(task, act.turn) if act.action == "complete" else None
         await self._cases.act(
             task.id,
             act.action,
@@ -160,6 +203,12 @@ class Executor:
             revision=task.revision,
             sent_at=moment(act.at),
         )
+
+    async def _answer(self, task: Task, turn: Turn) -> dict[str, Any] | None:
+        gives = turn.gives
+        if gives is not None and not isinstance(gives, BaseModel):
+            gives = gives((await self._cases.question(task.id))["asked"])
+        return None if gives is None else gives.model_dump(mode="json")
 
     async def _task(self, case: str, turn: Turn) -> Task:
         """The open task of a turn, once it is open."""
@@ -171,12 +220,14 @@ class Executor:
                 raise OtherwiseError(f"{case} closed as {view.state}, and its plan still has the step {turn.step!r}")
         raise OtherwiseError(f"{case} did not ask for the step {turn.step!r} within {PATIENCE:g} s")
 
-    async def _closed(self, case: str) -> CaseView:
+    async def _closed(self, case: str, unanswered: Collection[str] = ()) -> CaseView:
+        """A case when it has closed; what nobody answers is open until it has expired."""
         async for view in self._looks(case):
             if not view.is_open:
                 return view
-            if view.tasks:
-                raise OtherwiseError(f"{case} asks for the step {view.tasks[0].step!r}, which its plan does not have")
+            asked = next((task.step for task in view.tasks if task.step not in unanswered), None)
+            if asked:
+                raise OtherwiseError(f"{case} asks for the step {asked!r}, which its plan does not have")
         raise OtherwiseError(f"{case} did not close within {PATIENCE:g} s")
 
     async def _looks(self, case: str) -> AsyncIterator[CaseView]:
@@ -185,15 +236,26 @@ class Executor:
         until = loop.time() + PATIENCE
         pauses = iter(_POLLS)
         while loop.time() < until:
-            yield await self._cases.show(case)
+            with suppress(UnknownCaseError):  # one that is called is there a moment after its caller says so
+                yield await self._cases.show(case)
             await asyncio.sleep(next(pauses, _POLLS[-1]))
+
+
+async def _until(handle: WorkflowHandle[Any, Any], holds: Callable[[Any], bool]) -> None:
+    """Wait for a moment until the engine says something of a case; what never comes is seen by its consequences."""
+    for pause in _SETTLES:
+        if holds((await handle.describe()).raw_description):
+            break
+        await asyncio.sleep(pause)
 
 
 def acts(turns: Sequence[Turn]) -> Iterator[Act]:
     """What people do to a case, in the order of its moments."""
-    begun = (Act(turn.claimed, 1, "start", turn) for turn in turns)
-    done = (Act(turn.completed, 0, "complete", turn) for turn in turns)
-    yield from sorted((*begun, *done), key=lambda act: act[:2])
+    begun = (Act(turn.claimed, 1, "start", turn) for turn in turns if turn.claimed < turn.completed and turn.gives)
+    done = (Act(turn.completed, 0, "expire" if turn.gives is None else "complete", turn) for turn in turns)
+    rests = (Act(rest[0], 0, "stop", turn) for turn in turns for rest in turn.breaks)
+    again = (Act(rest[1], 1, "start", turn) for turn in turns for rest in turn.breaks)
+    yield from sorted((*begun, *rests, *again, *done), key=lambda act: act[:2])
 
 
 def _us(span: timedelta) -> int:

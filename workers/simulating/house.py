@@ -14,12 +14,12 @@ from temporalio.testing import TimeSkipper, TimeSkippingConfig
 from observability.ledger.follower import Follower
 from observability.ledger.store import Ledger
 from workers.catalog import load_catalog
-from workers.child import Child, environment_for
-from workers.connect import connect
 from workers.deployment import make_current, pollers
-from workers.embedded import Engine, Plan
-from workers.engine_faults import EngineError
-from workers.engine_lock import EngineRunsError
+from workers.engine.child import Child, environment_for
+from workers.engine.connect import connect
+from workers.engine.embedded import Engine, Plan
+from workers.engine.faults import EngineError
+from workers.engine.lock import EngineRunsError
 from workers.settings import PREFIX, Settings
 from workunits.client import Cases
 from workunits.testing import Skipper
@@ -35,8 +35,8 @@ class Build:
     """The code of a worker process."""
 
     name: str
-    module: str
-    """With its `PACKAGE`."""
+    module: str = ""
+    """With its `PACKAGE`, beside our own units; these alone when left out."""
 
 
 @dataclass
@@ -68,7 +68,7 @@ class House:
             self.ledger = Ledger(self.own.ledger_url)
             stack.callback(self.ledger.close)
             await asyncio.to_thread(self.ledger.migrate)
-            self.catalog = load_catalog([self.builds[0].module])
+            self.catalog = load_catalog([module] if (module := self.builds[0].module) else [])
             client = await connect(self.own, self.catalog, address=self.engine.address)
             # Nothing skips by itself: it would run past the person who is about to answer.
             skipping = TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
@@ -102,7 +102,7 @@ class House:
     def _start_worker(self, build: Build, stack: AsyncExitStack) -> None:
         worker = Child(
             command=("worker", "--build-id", build.name),
-            arguments=("--module", build.module),
+            arguments=("--module", build.module) if build.module else (),
             environment=self._environment(),
             folder=self.folder,
             log=self.folder / f"worker-{build.name}.log",

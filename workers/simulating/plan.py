@@ -8,10 +8,11 @@ Moments are microseconds since 1970, UTC, as in `workunits.core.working`; durati
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -55,6 +56,10 @@ class Person:
     hours: Hours
 
 
+Gives = BaseModel | Callable[[Mapping[str, Any]], BaseModel]
+"""An answer; or how it follows from what the person is shown, which only the executed case knows: a digest to sign."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """A human step that somebody of a role has to find time for."""
@@ -63,7 +68,9 @@ class Work:
     role: str
     lasts: timedelta
     """Of work; what does not fit into the rest of a day is begun on the next one."""
-    gives: BaseModel
+    gives: Gives
+    of: str = ""
+    """The unit that the case has called, when the step is of its case, under the same key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +81,28 @@ class Outside:
     role: str
     who: str
     after: timedelta
-    gives: BaseModel
+    gives: Gives
 
 
-Ask = Work | Outside
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A human step that nobody answers: it expires."""
+
+    step: str
+    role: str
+    after: timedelta
+    """As its definition says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begins:
+    """Another case that begins because of this one; nobody waits for it."""
+
+    arrival: Callable[[int], Arrival]
+    """Makes it, told the moment at which this case has got here."""
+
+
+Ask = Work | Outside | Silence | Begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +117,12 @@ class Turn:
     claimed: int
     """When the work on it begins, too."""
     completed: int
-    gives: BaseModel = field(repr=False)
+    gives: Gives | None = field(repr=False)
+    """None: nobody answered, and it expired."""
+    of: str = ""
+    """The unit that was called, when the step is of its case."""
+    breaks: tuple[tuple[int, int], ...] = ()
+    """When the work rests, since the day of whoever does it is over: it is stopped, and begun again."""
 
 
 Course = Generator[Sequence[Ask], Sequence[Turn], None]
@@ -105,7 +135,8 @@ class Arrival:
     unit: str
     key: str
     at: int
-    case: BaseModel = field(repr=False)
+    case: BaseModel | Callable[[], BaseModel] = field(repr=False)
+    """Its input; or what makes it when the case is to be executed, from what other cases have come to."""
     course: Callable[[], Course] = field(repr=False)
 
 

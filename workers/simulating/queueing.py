@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
-from workers.simulating.plan import Arrival, Ask, Course, Outside, Person, Planned, Turn, Work
+from workers.simulating.plan import Arrival, Ask, Begins, Course, Outside, Person, Planned, Silence, Turn, Work
 from workunits.core.errors import WorkUnitsError
 from workunits.core.working import SECOND
 
@@ -64,7 +64,7 @@ def simulate(arriving: Iterable[Arrival], people: Sequence[Person], *, notice: t
         notice: From a task's being ready until somebody can take it up.
 
     Returns:
-        The cases, in the order of their arrival.
+        The cases, in the order of their arrival; those that others have begun among them.
 
     Raises:
         HorizonEndsError, NobodyHasRoleError: names the person, or the role and the step.
@@ -84,17 +84,23 @@ class _Queue:
         self._called: dict[str, int] = {}
         """Who has been told to look again, and when."""
         self._known = {role for person in people for role in person.roles}
+        self._running: list[_Running] = []
 
     def run(self, arriving: Sequence[Arrival]) -> list[Planned]:
-        running = [_Running(arrival, arrival.course()) for arrival in arriving]
-        for case in running:
-            self._at(case.arrival.at, partial(self._go_on, case))
+        for arrival in arriving:
+            self._arrive(arrival)
         while self._agenda:
             now = self._agenda[0][0]
             while self._agenda and self._agenda[0][0] == now:
                 heapq.heappop(self._agenda)[2](now)
             self._assign(now)
-        return [Planned(case.arrival, tuple(case.turns)) for case in running]
+        ordered = sorted(self._running, key=lambda case: case.arrival.at)
+        return [Planned(case.arrival, tuple(case.turns)) for case in ordered]
+
+    def _arrive(self, arrival: Arrival) -> None:
+        case = _Running(arrival, arrival.course())
+        self._running.append(case)
+        self._at(arrival.at, partial(self._go_on, case))
 
     def _at(self, moment: int, what: Callable[[int], None]) -> None:
         self._count += 1
@@ -105,14 +111,20 @@ class _Queue:
         try:
             while not case.asked:
                 said, case.said = tuple(case.said), []
-                case.asked = list(case.course.send(said) if case.begun else next(case.course))
+                wanted = list(case.course.send(said) if case.begun else next(case.course))
                 case.begun = True
+                for ask in wanted:
+                    if isinstance(ask, Begins):
+                        self._arrive(ask.arrival(now))
+                case.asked = [ask for ask in wanted if not isinstance(ask, Begins)]
         except StopIteration:
             return
         for ask in case.asked:
-            if isinstance(ask, Outside):
-                turn = Turn(ask.step, ask.role, ask.who, now, now + _us(ask.after), now + _us(ask.after), ask.gives)
+            if isinstance(ask, Outside | Silence):
+                turn = _away(ask, now)
                 self._at(turn.completed, partial(self._done, case, ask, turn))
+            elif isinstance(ask, Begins):
+                continue
             elif ask.role not in self._known:
                 raise NobodyHasRoleError(f"nobody has the role {ask.role!r}, which the step {ask.step!r} asks for")
             else:
@@ -166,7 +178,9 @@ class _Queue:
     def _take(self, person: Person, task: _Task, now: int) -> None:
         del self._free[person.name]
         ends = self._advance(person, now, _us(task.work.lasts))
-        turn = Turn(task.work.step, task.work.role, person.name, task.ready, now, ends, task.work.gives)
+        work = task.work
+        breaks = tuple(person.hours.off(now, ends))
+        turn = Turn(work.step, work.role, person.name, task.ready, now, ends, work.gives, work.of, breaks)
 
         def finish(at: int) -> None:
             self._free[person.name] = (at, self._people.index(person))
@@ -184,3 +198,10 @@ class _Queue:
 
 def _us(span: timedelta) -> int:
     return round(span.total_seconds()) * SECOND
+
+
+def _away(ask: Outside | Silence, now: int) -> Turn:
+    """A turn that takes nobody's time: of a party outside, or of nobody."""
+    ends = now + _us(ask.after)
+    who, gives = (ask.who, ask.gives) if isinstance(ask, Outside) else ("", None)
+    return Turn(ask.step, ask.role, who, now, ends, ends, gives)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
-from workers.ports import LOOPBACK
+from workers.engine.ports import LOOPBACK
 from workers.watching.finding import OF_CASES, OF_RUNTIME, Finding, Kind
 from workers.watching.rungs import NAMES, Gap
 from workunits.core.errors import WorkUnitsError

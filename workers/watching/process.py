@@ -7,19 +7,22 @@ import signal
 import sys
 from datetime import UTC, datetime
 
+from workers.console import OnUp
 from workers.logs import core_to_log, log
+from workers.processes.watchdog import Look, Watchdog
+from workers.processes.worker import end_with_stdin
 from workers.settings import Settings
-from workers.watchdog import Look, Watchdog
 from workers.watching.finding import Finding, ago
 from workers.watching.gauges import Gauges
-from workers.worker import end_with_stdin
 from workunits.registry import Catalog
 
 SHOWN = 200
 """Findings of one kind and unit that a table shows."""
 
 
-async def watch(settings: Settings, catalog: Catalog, *, port: int, until_stdin_closes: bool = False) -> None:
+async def watch(
+    settings: Settings, catalog: Catalog, *, port: int, until_stdin_closes: bool = False, on_up: OnUp | None = None
+) -> None:
     """Watch until SIGTERM or SIGINT.
 
     Args:
@@ -27,6 +30,7 @@ async def watch(settings: Settings, catalog: Catalog, *, port: int, until_stdin_
         catalog: Whose cases are watched.
         port: Of the metrics, on the loopback; 0 for a free one.
         until_stdin_closes: End when stdin does.
+        on_up: Told where its metrics are, once it watches.
 
     Raises:
         SettingsError, LedgerError: something in the settings is not right.
@@ -42,7 +46,10 @@ async def watch(settings: Settings, catalog: Catalog, *, port: int, until_stdin_
     watchdog, gauges = Watchdog(settings, catalog), Gauges(catalog)
     try:
         with gauges.served(port, settings.metrics_host) as served:
-            log.info("watching, metrics at http://%s:%d/metrics", settings.metrics_host, served)
+            metrics = f"http://{settings.metrics_host}:{served}/metrics"
+            log.info("watching, metrics at %s", metrics)
+            if on_up:
+                on_up({"metrics": metrics, "units": [unit.unit_name for unit in catalog]})
             await watchdog.run(stop, gauges)
     finally:
         watchdog.close()
@@ -64,7 +71,7 @@ async def look_once(settings: Settings, catalog: Catalog) -> Look:
 
 def render(look: Look) -> None:
     """Print what was found as a table, and the gap as lines."""
-    from workers.tables import line, table
+    from workers.pages.tables import line, table
 
     for gap in look.gap:
         line(f"gap: {gap.unit}: {gap.cases} case(s) without {gap.rung}, the longest {ago(gap.largest_seconds)} overdue")

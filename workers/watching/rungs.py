@@ -37,8 +37,8 @@ class Owed(NamedTuple):
 
 
 def missing(case: OpenCase, unit: type[WorkUnit], now: datetime, grace: timedelta) -> list[Finding]:
-    """The rungs of a case that were due longer ago than the grace, and are not on its record."""
-    if case.unreadable:
+    """The rungs of a case that were due longer ago than the grace, and are not on its record, where that tells."""
+    if case.unreadable or (case.record and "rungs" in case.record.left_out):
         return []
     return [_finding(case, owed, now) for owed in _owed(case, unit) if owed.due + grace < now]
 

@@ -15,10 +15,13 @@ from .machine import Said
 
 if TYPE_CHECKING:
     from .course import Course
+    from .proposal import Offered
     from .spec import Step
 
 EXPIRED = "expired"
 """The code of a step that nobody answered and another step takes over."""
+_SILENT_VOTES = "a vote that nobody gives is silence"
+"""Cases whose votes had expired before there was this went on without a quorum, as their histories say."""
 
 
 async def ask(
@@ -39,8 +42,37 @@ async def ask(
     """
     if step.votes is not None:
         return await _ask_several(course, step, key, what, redo_of=redo_of, because=because)
-    work = course.work_on(step, key, redo_of)
-    task = course.desk.open(step, work, what, because)
+    return await ask_one(course, step, key, what, redo_of=redo_of, because=because)
+
+
+async def ask_one(
+    course: Course,
+    step: Step[Any, Any],
+    key: str,
+    what: str,
+    *,
+    redo_of: str | None,
+    because: Said | None,
+    shown: Offered | None = None,
+    vote: str | None = None,
+) -> Said:
+    """Ask one person; the arguments are those of `ask`.
+
+    Args:
+        course: The case.
+        step: The step.
+        key: Of this performance.
+        what: Its input as JSON.
+        redo_of: The performance that it repeats.
+        because: The exception that led here.
+        shown: The proposal that the person sees.
+        vote: The set that it belongs to, of which nobody may do two.
+
+    Raises:
+        Ended: nobody answered in time, or an admin cancelled the task.
+    """
+    work = course.work_on(step, key, redo_of, kind="human")
+    task = course.desk.open(step, work, what, because, vote=vote, shown=shown)
     await workflow.wait_condition(lambda: not task.is_open)
     said = course.desk.answers.pop(task.id, None)
     if said is not None:
@@ -71,11 +103,16 @@ async def _ask_several(
     tasks = [desk.open(step, work, what, because, vote=key) for work in works if work.done is None]
     ids = [f"{course.record.case}/{work.key}" for work in works]
     await workflow.wait_condition(lambda: _verdict(course, step, ids) is not None or not _open(tasks))
-    said = _verdict(course, step, ids) or Said(code=NoQuorum.code, business=True)
+    said = _verdict(course, step, ids)
     desk.cancel(course.end_of_task(), _open(tasks))
     for task_id in ids:
         desk.answers.pop(task_id, None)
-    return said
+    if said is not None:
+        return said
+    # Whoever did not answer might have made the quorum, so this is silence, of which the step says what follows.
+    if any(work.end == "expired" for work in works) and workflow.patched(_SILENT_VOTES):
+        return _expired(step, key)
+    return Said(code=NoQuorum.code, business=True)
 
 
 def _open(tasks: list[Task]) -> list[Task]:

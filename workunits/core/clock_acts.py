@@ -11,20 +11,25 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from . import reprojections
 from .errors import Refused
 from .lifecycle import SYSTEM, Action
 from .record import ClockEntry, Microseconds
 from .strict_json import read_part
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from .clocks import Reading
     from .human import Desk
     from .pinning import Calendars
+    from .record import Work
     from .sla import Clock
 
 PREFIX = "clock:"
 """Before a clock's key, where an action names a task."""
-_LONGEST = timedelta(days=3650).total_seconds()
+LONGEST = timedelta(days=3650).total_seconds()
+"""By how much a budget may be adjusted at most, in seconds."""
 
 
 class _Why(BaseModel):
@@ -50,7 +55,7 @@ class GoOn(_Why):
 class Adjust(_Why):
     """By how much the budget is longer or, negative, shorter."""
 
-    seconds: float = Field(allow_inf_nan=False, ge=-_LONGEST, le=_LONGEST)
+    seconds: float = Field(allow_inf_nan=False, ge=-LONGEST, le=LONGEST)
     reason: str = Field(min_length=1, max_length=500)
     evidence: str = Field(min_length=1, max_length=500)
 
@@ -78,6 +83,8 @@ ACTS: dict[str, type[_Why]] = {
     "reproject_clock": Reproject,
 }
 _ACCOUNTABLE = ("adjust_clock", "void_clock")
+_PAUSING = ("wait", "suspend", "resume")
+"""Actions on tasks with which a clock may begin to stand still; after a hold, the wait goes on."""
 
 
 class ClockActs:
@@ -144,23 +151,32 @@ class ClockActs:
             The clock's state, and its revision.
         """
         key = action.task_id.rpartition("/")[2].removeprefix(PREFIX)
-        self._desk.record.entries.append(
-            ClockEntry(
-                at=now,
-                clock=key,
-                entry=action.action.removesuffix("_clock"),  # type: ignore[arg-type]
-                by=action.actor,
-                acting_for=action.acting_for,
-                reason=getattr(said, "reason", ""),
-                evidence=getattr(said, "evidence", ""),
-                amount=round(said.seconds * 1_000_000) if isinstance(said, Adjust) else 0,
-            )
+        entry = ClockEntry(
+            at=now,
+            clock=key,
+            entry=action.action.removesuffix("_clock"),  # type: ignore[arg-type]
+            by=action.actor,
+            acting_for=action.acting_for,
+            reason=getattr(said, "reason", ""),
+            evidence=getattr(said, "evidence", ""),
+            amount=round(said.seconds * 1_000_000) if isinstance(said, Adjust) else 0,
         )
+        self._desk.record.entries.append(entry)
         if isinstance(said, Adjust):
             self._clock.rearm(lambda reading: reading.key == key)
         elif isinstance(said, Void) and key == "unit":
             self._desk.record.voided = now
         elif isinstance(said, Reproject):
-            self._calendars.want(self._find(action).promised.target.calendar, said.version)
+            name = self._find(action).promised.target.calendar
+            reprojections.want(self._desk.record, self._calendars, entry, name, said.version)
         reading = self._find(action)
         return reading.state(now), len(reading.entries) + 1
+
+    def broken(self, action: Action) -> Collection[str]:
+        """The clocks that are broken, where an action on a task may stop them: no pause undoes that."""
+        return self._clock.broken() if action.action in _PAUSING else ()
+
+    def told(self, work: Work, broken: Collection[str]) -> None:
+        """Count a wait or a hold that began before it was told; `broken` is which clocks were, until then."""
+        if work.now is not None:
+            self._clock.told(work, broken)

@@ -138,7 +138,8 @@ class Reading:
     def generation(self, now: Microseconds) -> int:
         """Counts how often it was armed: at its start, after each pause, and by each adjustment."""
         ended = sum(resume <= now for _, resume in self.pauses)
-        return 1 + ended + sum(entry.entry in ("adjust", "reproject") for entry in self.entries)
+        done = [entry for entry in self.entries if entry.came in ("", "done")]
+        return 1 + ended + sum(entry.entry in ("adjust", "reproject") for entry in done)
 
     def state(self, now: Microseconds) -> State:
         """Whether it runs."""
@@ -260,7 +261,7 @@ def _moment(work: Work, what: str) -> Microseconds | None:
     if what == "ready":
         return work.ready
     if what == "claimed":
-        return work.claimed
+        return work.claimed if work.first_claimed is None else work.first_claimed
     if what == "begun":
         return _begun(work)
     return work.done if work.end == "done" else None
@@ -284,7 +285,7 @@ def _pauses(
     found: list[Interval] = []
     for pause in promised.target.pauses:
         left = pause.cap.span // _ONE
-        stood = _merged(_reasoned(pause.reason, record, entries, dict(promised.outsiders), work))
+        stood = _merged(_reasoned(pause.reason, promised, record, entries, work))
         for begin, end in stood:
             first = max(begin, started)
             last = min([first + left, *(moment for moment in (end, stopped) if moment is not None)])
@@ -295,17 +296,16 @@ def _pauses(
 
 
 def _reasoned(
-    reason: str, record: Record, entries: Iterable[ClockEntry], outsiders: Mapping[str, str], work: Work | None
+    reason: str, promised: Promised, record: Record, entries: Iterable[ClockEntry], work: Work | None
 ) -> Iterator[tuple[Microseconds, Microseconds | None]]:
     """The intervals of one reason; the end of one that goes on is None."""
+    outsiders = dict(promised.outsiders)
     for one in record.steps if work is None else (work,):
         if work is None and outsiders.get(one.step) == reason:
             yield one.ready, one.done
-        yield from _waits(one, reason)
-        if reason == OPERATIONS_HOLD:
-            yield from one.held
-            if one.now == "suspended" and one.since is not None:
-                yield one.since, one.done
+        told = {begin: heard for clock, begin, heard in one.belated if clock == promised.key(work)}
+        stood = [*_waits(one, reason), *(_holds(one, record) if reason == OPERATIONS_HOLD else ())]
+        yield from ((told.get(begin, begin), end) for begin, end in stood)
     since: Microseconds | None = None
     for entry in entries:
         if entry.entry == "pause" and entry.reason == reason:
@@ -315,6 +315,14 @@ def _reasoned(
             since = None
     if since is not None:
         yield since, None
+
+
+def _holds(work: Work, record: Record) -> Iterator[tuple[Microseconds, Microseconds | None]]:
+    # A machine step is held because it failed: nobody declared that.
+    if work.kind == "human" or any(one.key == work.key and one.stops_clocks for one in record.incidents):
+        yield from work.held
+        if work.now == "suspended" and work.since is not None:
+            yield work.since, work.done
 
 
 def _waits(work: Work, reason: str) -> Iterator[tuple[Microseconds, Microseconds | None]]:

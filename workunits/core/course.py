@@ -7,40 +7,40 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
 
+from .approving import note_shown
 from .asking import ask
-from .carry import Carry
+from .branches import Branches
+from .calling import have_unit_perform, spans_of
+from .calls import Calls
+from .carry import Carry, is_full
 from .clock_acts import ClockActs
-from .compensation import Ending, compensate
+from .compensation import Ending, compensate, end_the_rest
 from .ended import Ended
 from .errors import BadInput, BusinessException
 from .human import Desk
+from .hybrid import propose_and_decide
 from .incidents import close_incidents
 from .last_attempt import perform_or_wait
 from .machine import Machines, Said
 from .opening import open_record
 from .pace import until_next_task
 from .pinning import Calendars
-from .publishing import attributes, publish
-from .record import (
-    Closed,
-    Microseconds,
-    Routed,
-    Work,
-)
+from .publishing import attributes, publish, upsert, whole
+from .record import Closed, Microseconds, Routed, Work
 from .routes import follow
 from .sealed import MissingKeyError, holds_sealed
 from .sla import Clock
-from .spec import Close, I, O, Step
+from .spec import Close, I, Kind, O, Step
 from .strict_json import VALUE_LIMIT, read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from temporalio.common import RawValue
 
@@ -62,19 +62,26 @@ class Course:
         self._misfit: BadInput | None = None
         self.done: dict[str, Said] = {}
         """What came of each performance, in the order in which they ended."""
-        self.undone: list[str] = []
-        """Performances whose compensation has been performed in this run."""
+        self.aside: dict[str, Said] = {}
+        """What came of parts of a performance: proposals, and the votes of a dual review."""
+        self.undone: list[list[str]] = []
+        """The performances that each compensation was of."""
+        self.compensations = 0
+        """How many there were in this run."""
         self._undoes: dict[str, str] = {}
+        self._stays = False  # because it carries too much for a new run
         self._ending: Ending | None = None
-        self._times: dict[str, int] = {}
-        self._performing: list[asyncio.Task[Any]] = []
+        self.branches = Branches()
         self.machines = Machines()
         self._floor = info.workflow_start_time
         carried = info.continued_run_id and not self._is_sealed
         carry = Carry.model_validate_json(start[0].payload.data) if carried else None
         if carry:
             self.record, self.done, self._ending = carry.record, carry.done, carry.ending
-            self._times = self._ending.times if self._ending else {}
+            self.aside, self.undone = carry.aside, carry.undone
+            past = self._ending.times if self._ending else None
+            self._calls = Calls(self.record.steps, carry.branches, past)
+            self.compensations = self._ending.compensations if self._ending else 0
             self._case = unit.case_type.model_validate_json(carry.case)
         else:
             try:
@@ -82,15 +89,16 @@ class Course:
             except BadInput as misfit:
                 self._misfit = misfit
             self.record = open_record(unit, self._case)
+            self._calls = Calls()
         self._steps = {step.name: step for step in unit.steps}
         self.desk = Desk(self.record, self._steps, self.now, (*unit.admins, unit.outcome.accountable))
         if carry:
             self.desk.tasks, self.desk.answers = carry.tasks, carry.answers
+        self.desk.reviews.offers = self.aside
         promised = unit.promised
         self._calendars = Calendars(promised, self.record.started, carry.pinned if carry else ())
         self._clock = Clock(self.record, self.desk, promised, self._calendars)
         self.desk.clocks = ClockActs(self.desk, self._clock, self._calendars, unit.outcome.accountable)
-        self.check, self.take, self.hear = self.desk.check, self.desk.take, self.desk.hear
 
     # -- the case's time
 
@@ -128,8 +136,8 @@ class Course:
             misfit = self._misfit or BadInput("nothing was given", code="bad_body")
             return self._close("failed", "bad_input", why=str(misfit))
         clock = asyncio.create_task(self._clock.run())
-        work = asyncio.create_task(self._calendars.before(self._work(self._case)))
-        self._performing.append(work)
+        work = asyncio.create_task(self._work(self._case))
+        self.branches.begin(work)
         try:
             await self._until_done(work, clock)
             result = work.result()
@@ -153,19 +161,19 @@ class Course:
     async def _work(self, case: BaseModel) -> Any:
         """Do the work; when it ends by a rule that says so, undo what was done before the case closes."""
         try:
+            await self._calendars.arm()
             if self._ending is None:
                 return await self.unit.work(case)
         except Ended as ended:
             if not ended.compensate:
                 raise
-            self._ending = Ending(close=ended.close, reason=ended.reason, why=ended.why, times=self._times)
+            self._ending = Ending.of(ended, self._calls.times, len(self.undone))
             self.desk.changed = True
             # What is under way may take effect although nobody waits for it any more: only its end says what to undo.
             await workflow.wait_condition(lambda: self.machines.undoable == 0)
         assert self._ending is not None  # noqa: S101 - the work is over, or was in an earlier run
-        await self._stop_performing()
-        self.desk.cancel(self.at())
-        close_incidents(self.record.incidents, self.at())
+        await self._stop_performing(undoing=False)
+        end_the_rest(self)
         await compensate(self)
         raise self._ending.as_ended()
 
@@ -225,35 +233,22 @@ class Course:
         self._clock.settle(record.closed)
         record.close, record.reason, record.why = close, reason, why[:500] or None
         fits = self._publish()
-        closed = Closed(close=close, reason=reason, result=result, record=None if fits else record.compact())
+        closed = Closed(close=close, reason=reason, result=result, record=None if fits else whole(record))
+        if workflow.info().parent is not None:
+            closed.spans = spans_of(record)
         if close == "failed":
             details = closed.model_dump(mode="json", exclude_none=True)
             raise ApplicationError(record.why or close, details, type=reason, non_retryable=True)
         return closed
 
-    async def _stop_performing(self) -> None:
-        """Cancel the steps that still run beside the one that ended the case."""
-        stopped = [task for task in self._performing if task is not asyncio.current_task()]
-        for task in stopped:
-            task.cancel()
-        await workflow.wait_condition(lambda: all(task.done() for task in stopped))
+    async def _stop_performing(self, *, undoing: bool = True) -> None:
+        """Cancel the steps that still run beside the one that ended the case, those that undo among them or not."""
+        await self.branches.stop(for_good=undoing)
         for work in self.record.steps:
-            if work.done is None and work.kind != "human":
+            if work.done is None and work.kind != "human" and (undoing or not work.undoes):
                 work.done, work.end = self.at(), "cancelled"
 
     # -- steps
-
-    async def perform(self, step: Step[I, O], what: I, *, again: bool = False) -> O:
-        """Have a declared step performed by whoever its kind names, and follow the unit's rules.
-
-        Args:
-            step: The step.
-            what: Its input.
-            again: It repeats the last performance of the step, which was returned or rejected.
-        """
-        before = self._times.get(step.name, 0)
-        redo_of = _key(step, before) if again and before else None
-        return await self.take_over(step, what, redo_of=redo_of)
 
     async def compensate(self) -> None:
         """Undo what was done so far."""
@@ -272,17 +267,19 @@ class Course:
         step: Step[I, O],
         what: I,
         *,
+        again: bool = False,
         because: Said | None = None,
         redo_of: str | None = None,
         times: int = 1,
         key: str = "",
         undoes: str | None = None,
     ) -> O:
-        """Have a step performed, as the unit's procedure or one of its rules says.
+        """Have a step performed by whoever its kind names, as the unit's procedure or one of its rules says.
 
         Args:
             step: The step.
             what: Its input.
+            again: It repeats the last performance of the step, which was returned or rejected.
             because: The exception that led here.
             redo_of: The performance that it repeats.
             times: How often it is performed with a mended input, plus one.
@@ -290,36 +287,50 @@ class Course:
             undoes: The performance that it compensates.
         """
         if not key:
-            number = self._times[step.name] = self._times.get(step.name, 0) + 1
-            key = _key(step, number)
+            key, before = self._calls.claim(step.name, what, self.branches.current())
+            redo_of = before if again and before else redo_of
         if undoes:
             self._undoes[key] = undoes
         if key not in self.done:  # else: an earlier run of this case had it done
+            await self._begin()
+            note_shown(self, step, key, what)
             self.done[key] = await self._have_done(step, key, what, redo_of, because)
         said = self.done[key]
         if said.out is not None:
             return step.gives.model_validate_json(said.out)
         return await follow(self, step, key, what, said, times=times, undoes=undoes)
 
-    async def _have_done(
-        self, step: Step[Any, Any], key: str, what: BaseModel, redo_of: str | None, because: Said | None
-    ) -> Said:
-        if self._steps.get(step.name) is not step:
-            raise TypeError(f"{step.name} is not declared in {type(self.unit).__name__}; a unit performs its own steps")
-        current = asyncio.current_task()
-        if current and current not in self._performing:
-            self._performing.append(current)
-        if self._ending and current is not self._performing[0]:
-            await workflow.wait_condition(lambda: False)  # the case is over: nothing new begins, until this is stopped
-        if step.kind == "human":
-            return await ask(self, step, key, what.model_dump_json(), redo_of=redo_of, because=because)
-        return await perform_or_wait(self, step, self.work_on(step, key, redo_of), what)
+    async def _begin(self) -> None:
+        """Take note of who performs the next step, so that it can be stopped; nothing begins in a case that is over.
 
-    def work_on(self, step: Step[Any, Any], key: str, redo_of: str | None) -> Work:
+        Raises:
+            CancelledError: it was stopped, while something that cannot be told so was under way.
+        """
+        if self.branches.is_stopped():
+            raise asyncio.CancelledError
+        self.branches.begin(asyncio.current_task())
+        if self._ending and self.branches.current():
+            await workflow.wait_condition(lambda: False)  # until this is stopped
+
+    def _have_done(
+        self, step: Step[Any, Any], key: str, what: BaseModel, redo_of: str | None, because: Said | None
+    ) -> Coroutine[Any, Any, Said]:
+        own = self._steps.get(step.name)
+        if own != step:
+            raise TypeError(f"{step.name} is not declared in {type(self.unit).__name__}; a unit performs its own steps")
+        if own.kind == "human":
+            return ask(self, own, key, what.model_dump_json(), redo_of=redo_of, because=because)
+        if own.kind == "hybrid":
+            return propose_and_decide(self, own, key, what, redo_of=redo_of, because=because)
+        if own.kind == "unit":
+            return have_unit_perform(self, own, self.work_on(own, key, redo_of), what)
+        return perform_or_wait(self, own, self.work_on(own, key, redo_of), what)
+
+    def work_on(self, step: Step[Any, Any], key: str, redo_of: str | None, *, kind: Kind | None = None) -> Work:
         """The record of a performance: a new one, or the one that an earlier run began."""
         work = next((w for w in self.record.steps if w.key == key), None)
         if work is None:
-            work = Work(key=key, step=step.name, kind=step.kind, ready=self.at(), redo_of=redo_of)
+            work = Work(key=key, step=step.name, kind=kind or step.kind, ready=self.at(), redo_of=redo_of)
             work.external, work.decides, work.undoes = step.external, step.decides, self._undoes.get(key)
             self.record.steps.append(work)
         return work
@@ -335,13 +346,13 @@ class Course:
         self.desk.changed = False
         self._clock.show()
         fits = publish(self.record, self.desk.open_tasks(), for_the_next_run=for_the_next_run)
-        workflow.upsert_search_attributes(attributes(self.record, self.desk.open_tasks(), self.now()))
+        upsert(attributes(self.record, self.desk.open_tasks(), self.now()))
         return fits
 
     # -- continue-as-new
 
     def _must_continue(self) -> bool:
-        full = self.desk.taken >= MESSAGES_PER_RUN or workflow.info().is_continue_as_new_suggested()
+        full = is_full(self.desk.taken, MESSAGES_PER_RUN, stays=self._stays)
         return full and not self.desk.unheard and self.machines.running == 0 and workflow.all_handlers_finished()
 
     async def _hear_of_a_cancel(self, work: asyncio.Task[Any]) -> None:
@@ -362,25 +373,25 @@ class Course:
             if self.desk.changed and not work.done():
                 self._publish()
 
-    def _continue(self) -> NoReturn:
+    def _continue(self) -> None:
         assert self._case is not None  # noqa: S101 - a case without input closed before its first step
         self.desk.forget_old_answers()
         carry = Carry(
             case=self._case.model_dump_json(),
             done=self.done,
+            aside=self.aside,
             tasks={task.id: task for task in self.desk.open_tasks()},
             answers=self.desk.answers,
             record=self.record,
             pinned=self._calendars.pinned,
             ending=self._ending,
+            branches=self._calls.branches,
+            undone=self.undone,
         )
-        carry.check()
+        self._stays = not carry.fits(self.desk.taken)
+        if self._stays:
+            return
         self.record.runs += 1  # here and not in the next run, which publishes only when something changes
         seen = attributes(self.record, self.desk.open_tasks(), self.now())
         self._publish(for_the_next_run=True)
         carry.go_on(seen)
-
-
-def _key(step: Step[Any, Any], number: int) -> str:
-    """The key of a performance: the step's name, with `-2`, `-3` when it is performed again."""
-    return step.name if number == 1 else f"{step.name}-{number}"

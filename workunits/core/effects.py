@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from temporalio import workflow
+
 from .lifecycle import MOVES, Action, Escalate, Forward, State, Task
 from .record import Microseconds, Work
+
+_FIRST = "the first claim of a task is kept"
+"""Cases in which a task was given back before there was this begin their clocks anew, as their histories say."""
 
 
 def apply(task: Task, work: Work, action: Action, said: Any, at: Microseconds) -> bool:
@@ -48,6 +53,12 @@ def apply(task: Task, work: Work, action: Action, said: Any, at: Microseconds) -
     return True
 
 
+def last_counted(work: Work) -> Microseconds:
+    """When what was last said of the work on a task counts; as soon as it was ready when nothing was."""
+    ends = (end for _, end in (*work.work, *work.waits, *work.held))
+    return max(work.ready, work.since or 0, work.claimed or 0, *ends)
+
+
 def end(task: Task, work: Work, state: State, at: Microseconds) -> None:
     """End a task that nobody may act on any more: it expired, or was superseded."""
     _hold_clocks(work, task.state, at)
@@ -88,6 +99,17 @@ def rise(task: Task, work: Work, to: str, at: Microseconds, *, moved: bool) -> N
     task.role, task.also, task.people = to, [], []
     task.owner = task.delegator = None
     work.claimed = work.by = work.acting_for = None
+
+
+def keep_first_claim(work: Work, before: Microseconds | None) -> None:
+    """Keep when someone first took a task that is nobody's any more: a clock that began then goes on.
+
+    Args:
+        work: The record of the work on it, after whatever took it away.
+        before: When it was claimed, until then.
+    """
+    if work.claimed is None and work.first_claimed is None and before is not None and workflow.patched(_FIRST):
+        work.first_claimed = before
 
 
 def _target(task: Task, action: Action, said: Any) -> State:

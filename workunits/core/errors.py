@@ -33,14 +33,15 @@ class WorkUnitsError(Exception):
 class DefinitionError(WorkUnitsError):
     """A unit's definition has unresolved design decisions."""
 
-    def __init__(self, unit: str, problems: Sequence[Problem]) -> None:
+    def __init__(self, unit: str, problems: Sequence[Problem], *, name: str = "") -> None:
         """List every problem at once: element, field, what is missing, what to write.
 
         Args:
             unit: The class's name.
             problems: All that was found; warnings, which alone would not have kept it from loading, too.
+            name: The unit's own name, as it was given.
         """
-        self.unit = unit
+        self.unit, self.name = unit, name
         self.problems = tuple(problems)
         undecided = [problem for problem in self.problems if not problem.warning]
         lines = "".join(f"\n  - {problem}" for problem in undecided)

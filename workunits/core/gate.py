@@ -15,7 +15,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from .gate_autonomy import autonomy_doubts
 from .gate_code import is_in_place, names_in_code
+from .gate_contracts import contract_problems
 from .gate_facts import (
     Found,
     declares,
@@ -30,9 +32,9 @@ from .gate_facts import (
     shown,
 )
 from .gate_learning import learning_doubts, learning_problems
-from .gate_logic import rule_problems, step_problems
+from .gate_logic import called, model_doubts, rule_problems, step_problems
 from .gate_promise import between_problems, promise
-from .gate_words import statement_doubts
+from .gate_words import role_doubt, statement_doubts
 from .gate_workflow import clues
 from .personal import personal_fields
 from .spec import UNSTATED, Learning, Outcome, Step, Target
@@ -97,10 +99,15 @@ def _definition(cls: type[Any]) -> Iterator[Problem]:
     if not isinstance(version, str) or not _VERSION.fullmatch(version):
         remedy = 'Write version="1": at most 40 letters, digits, dots, _ and -'
         yield Problem("definition", "version", f"{shown(version)} is no version", remedy)
+    stream = fact(cls, "stream")
+    if stream and not (isinstance(stream, str) and UNIT_NAME.fullmatch(stream)):
+        remedy = 'Write stream="lower_case_words", the same in all units of the stream, or leave it out'
+        yield Problem("definition", "stream", f"{shown(stream)} is no name of a value stream", remedy)
     case = _work_types(cls)[0]
     if is_model(case):
         yield from _fields(cls, case.__name__, case.model_fields)
         yield from _personal(cls, case)
+        yield from _problems("definition", (("case", what, remedy) for what, remedy in contract_problems(case)))
 
 
 def _fields(cls: type[Any], case: str, fields: dict[str, Any]) -> Iterator[Problem]:
@@ -140,6 +147,7 @@ def _outcome(cls: type[Any]) -> Iterator[Problem]:
     if is_text(outcome.statement):
         doubts = (("statement", what, remedy) for what, remedy in statement_doubts(outcome))
         yield from _problems("outcome", doubts, warning=True)
+    yield from _problems("outcome", _role_doubts(outcome, "accountable"), warning=True)
 
 
 def _outcome_problems(outcome: Outcome[Any]) -> Iterator[Found]:
@@ -202,6 +210,12 @@ def _structure(cls: type[Any]) -> Iterator[Problem]:
         remedy = "Declare who or what performs each step: automated(...), ai(...), human(..., role=...)"
         yield Problem("structure", "steps", "no declared step, so no human/machine boundary, can be found", remedy)
     yield from _problems("structure", step_problems(steps))
+    for step in steps:
+        odd = _role_doubts(step, "role", "accountable")
+        doubts = ((f"{called(step)}.{field}", what, remedy) for field, what, remedy in odd)
+        yield from _problems("structure", doubts, warning=True)
+    yield from _problems("structure", autonomy_doubts(steps), warning=True)
+    yield from _problems("structure", model_doubts(steps, fact(cls, "rules")), warning=True)
     targets = fact(cls, "targets")
     by_name = {str(step.name): step for step in steps}
     taken = {"unit", "case", *by_name}
@@ -216,6 +230,15 @@ def _learning(cls: type[Any]) -> Iterator[Problem]:
         return
     yield from _problems("learning", learning_problems(learning))
     yield from _problems("learning", learning_doubts(learning, list(_steps(cls).values())), warning=True)
+    yield from _problems("learning", _role_doubts(learning, "owner"), warning=True)
+
+
+def _role_doubts(there: object, *fields: str) -> Iterator[Found]:
+    """What is odd about the roles that it names."""
+    for field in fields:
+        doubt = role_doubt(getattr(there, field, None))
+        if doubt is not None:
+            yield field, *doubt
 
 
 def _problems(element: Element, found: Iterator[Found], *, warning: bool = False) -> Iterator[Problem]:
@@ -259,7 +282,7 @@ def _unused(cls: type[Any], steps: dict[str, Step[Any, Any]]) -> Iterator[str]:
         return  # it may well go through them all
     rules = members(fact(cls, "rules")) or ()
     routed = {id(step) for rule in rules for step in (getattr(rule, "instead", None), getattr(rule, "repair", None))}
-    routed |= {id(step.compensated_by) for step in steps.values()}
+    routed |= {id(other) for step in steps.values() for other in (step.compensated_by, step.instead)}
     yield from (name for name, step in steps.items() if name not in used and id(step) not in routed)
 
 

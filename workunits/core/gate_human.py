@@ -21,7 +21,7 @@ def human_problems(step: Step[Any, Any]) -> Iterator[tuple[str, str, str]]:
     yield from silence_problems(step)
     yield from _votes(step)
     for other in members(step.excludes) or ():
-        if not isinstance(other, Step) or other.kind != "human" or other is step:
+        if not isinstance(other, Step) or other.kind not in ("human", "hybrid") or other is step:
             remedy = "Name the human steps whose performers may not do this one: excludes=(PREPARE,)"
             yield "excludes", f"{name_of(other)} is no other human step", remedy
     for field in ("excludes", "waits"):

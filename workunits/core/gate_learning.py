@@ -14,7 +14,7 @@ DURATIONS = frozenset({"cycle_time"})
 AMOUNTS = frozenset({"handoffs", "cost_per_outcome"})
 """Measures that may be any number from 0; the others are shares, from 0 to 1."""
 _MORE_IS_BETTER = frozenset({"outcome_attainment", "on_time", "sla_attainment", "first_pass_yield"})
-_LESS_IS_BETTER = frozenset({"cycle_time", "exception_rate", "rework_rate", "cost_per_outcome"})
+_LESS_IS_BETTER = frozenset({"cycle_time", "exception_rate", "rework_rate", "override_rate", "cost_per_outcome"})
 _BASELINE = 'Say what it is compared with: baseline="the first 100 cases of version 1"'
 
 
@@ -51,11 +51,15 @@ def learning_doubts(learning: Learning, steps: Sequence[Step[Any, Any]]) -> Iter
             yield f"measures.{measure.name}", "its target is a ceiling, and more is better", "Write at_least=..."
         if measure.at_most is None and measure.name in _LESS_IS_BETTER:
             yield f"measures.{measure.name}", "its target is a floor, and less is better", "Write at_most=..."
+    overridable = any(text(step.kind) == "hybrid" for step in steps)
+    if any(measure.name == "override_rate" for measure in measures) and not overridable:
+        remedy = "Leave it out, or write the step as hybrid(...)"
+        yield "measures.override_rate", "no step of this unit is hybrid, so nobody overrides a model", remedy
     rates = mapping(learning.rates) or {}
     if not rates and any(measure.name == "cost_per_outcome" for measure in measures):
         remedy = 'Say what an hour costs: rates={"reviewer": Rate(42)}'
         yield "rates", "a cost is measured, and no role has a rate", remedy
-    roles = {text(step.role) or "" for step in steps if text(step.kind) == "human"}
+    roles = {text(step.role) or "" for step in steps if text(step.kind) in ("human", "hybrid")}
     for role in rates:
         if isinstance(role, str) and role not in roles:
             yield "rates", f"{shown(role)} performs no step of this unit", f"Name one of {_listed(roles)}"

@@ -10,6 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 from .errors import BusinessException, NoQuorum
+from .gate_autonomy import autonomy_problems
+from .gate_contracts import contract_problems
 from .gate_facts import LONGEST, Found, budget, count, is_model, is_role, members, name_of, shown, text
 from .gate_human import human_problems
 from .gate_trouble import after_problems, compensation_problems, trouble_problems
@@ -57,6 +59,23 @@ def rule_problems(steps: Sequence[AnyStep], rules: object) -> Iterator[Found]:
     yield from ((f"rules.{called(step)}", what, remedy) for step, what, remedy in trouble_problems(steps, known))
 
 
+def model_doubts(steps: Sequence[AnyStep], rules: object) -> Iterator[Found]:
+    """Where a model works and no person stands behind it, as (field, what, remedy)."""
+    known = [rule for rule in members(rules) or () if isinstance(rule, OnFailure)]
+    covered = {id(rule.step) for rule in known if getattr(rule.instead, "asks_person", False)}
+    decided = any(step.asks_person and step.decides for step in steps)
+    for step in steps:
+        if step.kind != "ai":
+            continue
+        # Of an incident an operator takes care.
+        if id(step) not in covered and step.after != "incident":
+            remedy = "Write OnFailure(STEP, instead=BY_HAND), a human or hybrid step, among the rules"
+            yield f"{called(step)}.rules", "when the model fails nobody takes over", remedy
+        if not decided:
+            remedy = "Declare a hybrid step, or a person who decides on it"
+            yield f"{called(step)}.kind", "its output reaches the outcome without a person", remedy
+
+
 def called(step: AnyStep) -> str:
     """What a step is called in a problem; its name may be anything."""
     return step.name if _is_name(step.name) else "step"
@@ -72,21 +91,24 @@ def _step(step: AnyStep) -> Iterator[Found]:
     for field, model in (("takes", step.takes), ("gives", step.gives)):
         if not is_model(model):
             yield field, f"{shown(model)} is no pydantic model", f"Write a model of what the step {field}"
+        else:
+            yield from ((field, what, remedy) for what, remedy in contract_problems(model))
     kind = text(step.kind)
     if kind not in KINDS:
         what = "no executor is named" if kind == "" or step.kind is UNSTATED else f"{shown(step.kind)} is no executor"
         yield "kind", what, f"Choose the executor: {', '.join(KINDS)}"
-    if kind == "human" and not is_role(step.role):
+    if kind in ("human", "hybrid") and not is_role(step.role):
         yield "role", "nobody is named who performs it", 'Name the role: human(..., role="reviewer")'
     if step.decides and not is_role(step.accountable):
         yield _no_accountable(human=kind == "human")
     yield from _raises(step)
     if step.expires is not None:
         yield from budget("expires", step.expires, "no time", "elapsed(days=7)")
-    if kind in ("automated", "ai"):
+    if kind in ("automated", "ai", "hybrid"):
         yield from _machine(step)
-    if kind == "human":
+    if kind in ("human", "hybrid"):
         yield from human_problems(step)
+    yield from autonomy_problems(step)
 
 
 def _no_accountable(*, human: bool) -> Found:
@@ -124,7 +146,7 @@ def _is_business(candidate: object) -> bool:
 
 
 def _machine(step: AnyStep) -> Iterator[Found]:
-    if step.expires is not None:
+    if step.expires is not None and step.kind != "hybrid":
         yield "expires", "only a person's step expires", "Leave it out; timeout= limits an attempt"
     attempts = count(step.attempts)
     if attempts is None:
@@ -159,7 +181,7 @@ def _rule(rule: KnownRule, declared: set[int]) -> Iterator[tuple[str, str]]:
         wanted = f"Let it take {name_of(step.takes)} and give {name_of(step.gives)}, as {called(step)} does"
         yield f"{called(instead)} cannot take its place", wanted
     if isinstance(rule, OnFailure):
-        if step.kind == "human":
+        if step.asks_person:
             yield "a person's step has no technical failure", "Remove the rule; expires= and instead= say what follows"
         elif instead is None:
             yield "it does not say what follows", "Write instead=..., or remove it: the case then closes as failed"

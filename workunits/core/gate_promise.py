@@ -21,12 +21,16 @@ _MOST_REMINDERS = 50
 _RUNGS = ("goal", "warn", "deadline", "passed")
 
 
-def promise(field: str, given: object, missing: str = "", example: str = "elapsed(hours=24)") -> Iterator[Found]:
+_EITHER = 'elapsed(hours=24) or, of working time alone, Target(working_days(2), calendar="back-office")'
+
+
+def promise(field: str, given: object, missing: str = "", example: str = _EITHER) -> Iterator[Found]:
     """Judge a promise: a budget alone, or a whole target."""
     if isinstance(given, Target):
         yield from _target(field, given, example)
     elif isinstance(given, WorkingHours | WorkingDays):
-        yield field, "working time counts by a calendar, and none is named", f'Write Target({given}, calendar="...")'
+        written = f"working_days({given.days})" if isinstance(given, WorkingDays) else "working_hours(...)"
+        yield field, "working time counts by a calendar, and none is named", f'Write Target({written}, calendar="...")'
     else:
         yield from budget(field, given, missing, example)
 

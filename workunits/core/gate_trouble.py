@@ -15,7 +15,7 @@ def after_problems(step: AnyStep) -> Iterator[Found]:
     """What a step leaves undecided about its last attempt."""
     if text(step.after) not in get_args(After):
         yield "after", f"{shown(step.after)} does not follow a last attempt", 'Write after="fail" or after="incident"'
-    elif step.after == "incident" and step.kind == "human":
+    elif step.after == "incident" and step.asks_person:
         remedy = "Leave it out; expires= and instead= say what follows"
         yield "after", "a person's step has no technical failure", remedy
 
@@ -47,7 +47,7 @@ def trouble_problems(
     for rule in rules:
         step = rule.step
         if isinstance(rule, OnFailure):
-            if step.after == "incident" and step.kind != "human":
+            if step.after == "incident" and not step.asks_person:
                 remedy = 'Keep one: the rule, or after="incident"'
                 yield step, "its failure rule takes over, so no incident ever opens", remedy
         elif not isinstance(rule.compensate, bool):

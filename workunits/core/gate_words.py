@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from .gate_facts import is_text
+from .gate_facts import is_role, is_text
 from .spec import Elapsed, Outcome, Target
 
 _KEEP = 'or keep it and say why: worded_on_purpose="..."'
@@ -29,6 +29,10 @@ _TIME_BOUND = re.compile(
     (\d|second|minute|hour|day|week|month|quarter|year|noon|midnight|tomorrow)
     """
 )
+_WORKING = re.compile(r"(?i)\b(working|business)\s+(hour|day|week)s?\b")
+_GROUP = re.compile(r"(?i)^(?!.*\bof\b).*\b(board|committee|department|everybody|everyone|staff|team)$")
+_TWO = re.compile(r"(?i)[,;/]|\band\s+(the\s+)?(chief|director|head|lead|manager|owner)\b")
+_PERSON = re.compile(r"(?i)^(mr|mrs|ms|miss|dr|prof)\b")
 _FIGURE = re.compile(r"(?i)\bwithin\s+((\d+(?:\.\d+)?|an?|one|two|three|four|five|ten)\s+(minute|hour|day|week)s?)\b")
 _NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "ten": 10}
 
@@ -44,12 +48,33 @@ def statement_doubts(outcome: Outcome[Any]) -> Iterator[tuple[str, str]]:
             f'Say what is true when it is done ("The claim is settled within 5 days."), {_KEEP}',
         )
     promised = outcome.within.within if isinstance(outcome.within, Target) else outcome.within
+    yield from _working_time(statement, promised)
     within = promised if isinstance(promised, Elapsed) and isinstance(promised.span, timedelta) else None
     if not _TIME_BOUND.search(statement):
         yield "it has no time bound", f'Say by when ("... within {within or "2 days"}"), {_KEEP}'
     figures = list(_FIGURE.finditer(statement))
     if within and len(figures) == 1 and _span(figures[0][2], figures[0][3]) != within.span:
         yield f"it promises {figures[0][1]}, and the SLA is {within}", f"Let both say the same, {_KEEP}"
+
+
+def _working_time(statement: str, promised: object) -> Iterator[tuple[str, str]]:
+    """Whether nights and weekends count is said twice: in words, and by the type of the budget."""
+    said = _WORKING.search(statement)
+    if said and isinstance(promised, Elapsed):
+        remedy = f'Write within=Target(working_days(...), calendar="..."), {_KEEP}'
+        yield f"it promises {said[0].lower()}, and the SLA counts nights and weekends", remedy
+
+
+def role_doubt(name: object) -> tuple[str, str] | None:
+    """What is odd about the name of a role: what, and the remedy; None where nothing is."""
+    said = name.strip() if isinstance(name, str) and is_role(name) else ""
+    if _GROUP.search(said):
+        return f"{said!r} is a group, in which nobody has to answer", "Name the role of one person, such as its head"
+    if _TWO.search(said):
+        return f"{said!r} is more than one role", "Name the one that answers"
+    if _PERSON.search(said):
+        return f"{said!r} is a person, who may be away or leave", "Name the role; the directory says who has it"
+    return None
 
 
 def _span(number: str, unit: str) -> timedelta:

@@ -20,14 +20,18 @@ from . import effects
 from .bodies import read_body
 from .clock_acts import ACTS, ClockActs
 from .errors import BadInput, Refused
+from .four_eyes import excluded
 from .incidents import Incident, decide, judge_incident, read_decision
-from .lifecycle import Action, Task, judge
+from .lifecycle import Action, Task, judge, judge_passing_on
 from .machine import Said
 from .pace import Pace
+from .proposal import Offered, hash_of
 from .questions import Questions
 from .record import IGNORED_KEPT, Acted, Ignored, Microseconds, Record, Work
+from .reviews import Reviews
 from .sealed import require_open
 from .spec import Step
+from .stopping import STOP, judge_stop, still_shown, stop
 from .strict_json import read
 
 MESSAGE = "act"
@@ -38,8 +42,12 @@ REMEMBERED = 500
 """Accepted actions whose answers are kept beyond those on open tasks."""
 REMEMBERED_BYTES = 128 * 1024
 """Of all that are kept: half of what a case may carry."""
-_PERFORMED = ("done", "exception", "skipped")
-"""Ends of a task that are somebody's deed; who only held one that was cancelled or expired has performed nothing."""
+_SIGNED_OFF = "what was delegated is passed on by whoever signs it off"
+"""Cases in which somebody else did so before there was this go on without the sign-off, as their histories say."""
+ANEW = "what is due is read anew after each rung"
+"""Cases in which a rung fired for a task that another one had taken away go on with that, as their histories say."""
+_IN_ORDER = "what is said of a task counts in its order"
+"""Cases in which something was dated before what had counted already go on with that, as their histories say."""
 _UNTOLD = frozenset({"sent_at", "revision", "accountable", "origin", "seen"})
 """What a repetition of an action may say otherwise: it is not what its sender asked for."""
 
@@ -65,6 +73,7 @@ class Desk:
         self.record = record
         self.tasks: dict[str, Task] = {}
         self.questions = Questions(steps)
+        self.reviews = Reviews(record, steps)
         self.clocks: ClockActs | None = None
         """What may be done to the case's clocks."""
         self.answers: dict[str, Said] = {}
@@ -85,9 +94,20 @@ class Desk:
 
     # -- tasks
 
-    def open(self, step: Step[Any, Any], work: Work, what: str, because: Said | None, vote: str | None = None) -> Task:
+    def open(
+        self,
+        step: Step[Any, Any],
+        work: Work,
+        what: str,
+        because: Said | None,
+        *,
+        vote: str | None = None,
+        shown: Offered | None = None,
+    ) -> Task:
         """Open a task, or find it again after continue-as-new."""
         task_id = f"{self.record.case}/{work.key}"
+        if shown is not None:
+            shown = still_shown(self.record, work, shown, self.record.offset(self._now()))
         if task_id not in self.tasks:
             ready = self.record.when(work.ready)
             self.tasks[task_id] = Task(
@@ -101,21 +121,26 @@ class Desk:
                 because=because.code if because else None,
                 redo_of=work.redo_of,
                 vote=vote,
+                proposal=hash_of(step, shown) if shown else None,
             )
             self._exclude()
             self.changed = True
-        self.questions.ask(task_id, what, because)
+        self.questions.ask(task_id, what, because, shown)
         return self.tasks[task_id]
 
     def expire(self, task: Task) -> None:
-        """End a task that nobody answered, at the time when it was due."""
+        """End a task that nobody answered, at the time when it was due; one that has ended otherwise stays as it is."""
+        if not task.is_open and workflow.patched(ANEW):
+            return
         due = task.expires or self._now()
         effects.end(task, self.work_of(task), "expired", self.record.offset(due))
         self._count_as(due)
         self.changed = True
 
     def resume(self, task: Task) -> None:
-        """End a wait whose time is up, at the time when it was."""
+        """End a wait whose time is up, at the time when it was; a task that went elsewhere meanwhile waits no more."""
+        if task.state != "waiting" and workflow.patched(ANEW):
+            return
         effects.resume(task, self.work_of(task), self.record.offset(task.until or self._now()))
         self.changed = True
 
@@ -132,18 +157,7 @@ class Desk:
     def _exclude(self) -> None:
         """Keep on each task who may not do it: who performed what it checks, and who votes beside it."""
         for task in self.open_tasks():
-            step = self._steps[task.step]
-            if not step.excludes and task.vote is None:
-                continue
-            checked = {other.name for other in step.excludes}
-            # By the record: tasks that have ended do not travel into the next run.
-            performed = (
-                work
-                for work in self.record.steps
-                if work.end in _PERFORMED and (work.step in checked or work.key.rpartition("-v")[0] == task.vote)
-            )
-            names = {name for work in performed for name in (work.by, work.acting_for) if name}
-            task.excluded = sorted(names)
+            task.excluded = excluded(self.record, task, self._steps[task.step])
 
     def work_of(self, task: Task) -> Work:
         """The record of the work on a task."""
@@ -159,7 +173,7 @@ class Desk:
 
     def check(self, name: str, args: Sequence[RawValue]) -> None:
         """Refuse an Update before it costs history."""
-        self._accept(name, args)
+        self._accept(name, args, only=True)
 
     def take(self, name: str, args: Sequence[RawValue]) -> dict[str, Any]:
         """Apply an Update, or answer again what its action id was answered before.
@@ -208,8 +222,14 @@ class Desk:
             # Its sender has no other answer than what the case shows.
             self.changed = self.changed or workflow.patched("what is ignored is shown")
 
-    def _accept(self, name: str, args: Sequence[RawValue]) -> tuple[Action, str, Any]:
-        """Judge one message and change nothing; the action, its hash, and its body as a model."""
+    def _accept(self, name: str, args: Sequence[RawValue], *, only: bool = False) -> tuple[Action, str, Any]:
+        """Judge one message and change nothing; the action, its hash, and its body as a model.
+
+        Args:
+            name: The message's name.
+            args: What it says.
+            only: Whether it is only judged, and applied later if at all: no history is written then.
+        """
         try:
             if name != MESSAGE:
                 raise Refused("unknown_message", f"only {MESSAGE!r} is understood")
@@ -222,6 +242,8 @@ class Desk:
                 return action, print_, None
             if action.action in ACTS and self.clocks:
                 return action, print_, self.clocks.judge(action, self.record.offset(self._now()))
+            if action.action == STOP:
+                return action, print_, judge_stop(self, self._steps, action)
             task = self.tasks.get(action.task_id)
             incident = self.record.incident(action.task_id)
             if incident is not None:
@@ -230,11 +252,20 @@ class Desk:
             if task is None:
                 raise self._unknown(action.task_id)
             judge(task, action, self._now(), admins=self.admins, initiator=self.record.started_by)
+            self._judge_passing_on(task, action, only=only)
+            self.reviews.judge(task, self._steps[task.step], action)
             return action, print_, read_body(self._steps[task.step], task, action)
         except BadInput as error:
             raise ApplicationError(str(error), {"field": error.field}, type=error.code, non_retryable=True) from None
         except Refused as error:
             raise ApplicationError(str(error), type=error.code, non_retryable=True) from None
+
+    def _judge_passing_on(self, task: Task, action: Action, *, only: bool) -> None:
+        try:
+            judge_passing_on(task, action, admins=self.admins)
+        except (BadInput, Refused):
+            if only or workflow.patched(_SIGNED_OFF):
+                raise
 
     def _unknown(self, task_id: str) -> Refused:
         """Why there is no such task: only open ones are carried into the next run."""
@@ -251,16 +282,29 @@ class Desk:
         if action.action in ACTS and self.clocks:
             now = self.record.offset(self._now())
             return self._note(action, print_, said, now, self.clocks.enter(action, said, now))
+        if action.action == STOP:
+            now = self.record.offset(self._now())
+            return self._note(action, print_, said, now, stop(self, action, now))
         incident = self.record.incident(action.task_id)
         if incident is not None:
             at = self._decide(incident, action, *said)
             return self._note(action, print_, said[0], at, (incident.state, incident.revision))
         task = self.tasks[action.task_id]
-        counts = task.clip(action.sent_at, self._now())
         work = self.work_of(task)
+        counts, claimed = self._counts(task, work, action), work.claimed
+        broken = self.clocks.broken(action) if self.clocks else ()
         if effects.apply(task, work, action, said, self.record.offset(counts)):
+            effects.keep_first_claim(work, claimed)
+            if self.clocks:
+                self.clocks.told(work, broken)
             self._settle(task, action, said, counts)
         return self._note(action, print_, said, self.record.offset(counts), (task.state, task.revision))
+
+    def _counts(self, task: Task, work: Work, action: Action) -> datetime:
+        """When an action counts: when it was sent, but never before what counts already on its task."""
+        counts = task.clip(action.sent_at, self._now())
+        last = min(self.record.when(effects.last_counted(work)), self._now())
+        return last if last > counts and workflow.patched(_IN_ORDER) else counts
 
     def _note(
         self, action: Action, print_: str, said: Any, at: Microseconds, stands: tuple[str, int]
@@ -307,8 +351,10 @@ class Desk:
         step = self._steps[task.step]
         if action.action == "complete":
             self.answers[task.id] = Said(out=said.model_dump_json())
+            self.reviews.note(task, action, said, self.record.offset(counts))
         elif action.action == "fail":
             self.answers[task.id] = Said(code=said.code, business=True)
+            self.reviews.met(task, self.record.offset(counts))
         elif action.action == "skip" and step.if_skipped is not None:
             self.answers[task.id] = Said(out=step.if_skipped.model_dump_json())
         if not task.is_open:
@@ -323,7 +369,7 @@ class Desk:
         kept: list[Acted] = []
         room = REMEMBERED_BYTES
         for age, acted in enumerate(reversed(self.record.actions)):
-            if age < REMEMBERED or acted.task in keep:
+            if age < REMEMBERED or acted.task in keep or acted.action == "resolve":  # four eyes want to know
                 room -= len(acted.model_dump_json().encode())
                 if room < 0:
                     break

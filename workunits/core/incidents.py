@@ -6,17 +6,24 @@ administrates the unit decides: try again, give the result by hand, or let the c
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, Literal
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from temporalio import workflow
 
 from .errors import Refused
 from .lifecycle import Action, Because, MayBecause
+from .promise import OPERATIONS_HOLD
 from .spec import Step
 from .strict_json import read_part
 
+if TYPE_CHECKING:
+    from .clocks import Promised
+
 IncidentState = Literal["open", "retrying", "resolved", "failed", "closed"]
+_NO_HOLD = "an incident is no hold that somebody declared"
+"""Cases in which one stopped a clock before there was this go on with that, as their histories say."""
 UNSETTLED: frozenset[str] = frozenset({"open", "retrying"})
 """Its case is held by it: it is resolved only when the step has really succeeded."""
 
@@ -45,6 +52,8 @@ class Incident(BaseModel):
     """Who decided last."""
     why: str | None = None
     """The reason that was given."""
+    stops_clocks: bool = Field(default=False, exclude=True)
+    """Whether it stops clocks as a suspended task does: in runs of cases from before the two were told apart."""
 
     @property
     def holds(self) -> bool:
@@ -56,6 +65,13 @@ class Incident(BaseModel):
         """What went wrong, in words and without personal data: the error's own text may hold some."""
         tried = f"{self.attempts} attempt{'' if self.attempts == 1 else 's'}"
         return f"{self.step} failed after {tried}: {_CAUSES.get(self.code, self.code)}"
+
+
+def tell_from_holds(incidents: Iterable[Incident], promised: Iterable[Promised]) -> None:
+    """Mark incidents that stop clocks as holds do: none, but in runs whose histories say so."""
+    listed = any(pause.reason == OPERATIONS_HOLD for one in promised for pause in one.target.pauses)
+    for incident in incidents:
+        incident.stops_clocks = incident.stops_clocks or (listed and not workflow.patched(_NO_HOLD))
 
 
 _CAUSES = {

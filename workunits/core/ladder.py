@@ -35,6 +35,9 @@ def climb(desk: Desk, rises: Iterable[Rise], rung: tuple[str, int], task: str | 
             continue
         for open_task in desk.open_tasks():
             if task is None or open_task.id.rpartition("/")[2] == task:
-                effects.rise(open_task, desk.work_of(open_task), rise.to, at, moved=rise.how == "reassign_up")
+                work = desk.work_of(open_task)
+                claimed = work.claimed
+                effects.rise(open_task, work, rise.to, at, moved=rise.how == "reassign_up")
+                effects.keep_first_claim(work, claimed)
                 reached.append(rise.to)
     return list(dict.fromkeys(reached))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
 
-from .incidents import Incident, settle
+from .approving import approval
+from .incidents import Incident, settle, tell_from_holds
 from .machine import Said, Since
 from .record import Microseconds, Routed, Work
 from .routes import rule_for
@@ -29,14 +30,14 @@ async def perform_or_wait(course: Course, step: Step[Any, Any], work: Work, what
         what: Its input.
     """
     incident = course.record.incident(f"{course.record.case}/{work.key}")
-    since = Since(work.ready)
+    since = Since(work.ready, asked=approval(course, step))
     while True:
         if incident is not None:
             # It may have been decided before: messages of a run's first task come before the work.
             await _decided(course, incident, work)
             if incident.state != "retrying":
                 return course.desk.answers.pop(f"{course.record.case}/{work.key}")
-            since = Since(course.at(), incident.attempts)
+            since = Since(course.at(), incident.attempts, since.asked)
         said = await course.machines.attempt(course, step, work, what, since)
         failed = said.out is None and not said.business
         if incident is None and (not failed or step.after == "fail" or rule_for(course.unit, step, said)):
@@ -68,6 +69,7 @@ async def _decided(course: Course, incident: Incident, work: Work) -> None:
 def _open(course: Course, step: Step[Any, Any], work: Work, said: Said) -> Incident:
     at = course.at()
     incident = Incident(key=work.key, step=step.name, code=said.code, at=at, attempts=work.attempts)
+    tell_from_holds([incident], course.unit.promised)
     course.record.incidents.append(incident)
     course.record.routes.append(Routed(at=at, key=work.key, code=said.code, business=False, to="incident"))
     course.desk.changed = True

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from .errors import Refused
+from .errors import BadInput, Refused
 from .kept import Kept
+from .proposal import Review
 
 State = Literal[
     "created",
@@ -145,8 +146,10 @@ class Action(BaseModel):
     seen: str | None = Field(default=None, max_length=64)
     """A hash of what the actor was shown."""
     sent_at: AwareDatetime
-    """When the actor decided; counts instead of the time of arrival, never before the task was ready."""
+    """When the actor decided; counts instead of the time of arrival, never before what counts already on the task."""
     body: dict[str, Any] = Field(default_factory=dict)
+    review: Review | None = Field(default=None, exclude_if=lambda review: review is None)
+    """What the actor says about the proposal that was shown."""
 
 
 class Task(Kept):
@@ -187,6 +190,8 @@ class Task(Kept):
     """The performance that this one repeats."""
     vote: str | None = None
     """The set of votes that it belongs to."""
+    proposal: str | None = Field(default=None, exclude_if=lambda proposal: proposal is None)
+    """The hash of the proposal that whoever answers it sees."""
 
     @property
     def is_open(self) -> bool:
@@ -227,8 +232,29 @@ def judge(task: Task, action: Action, now: datetime, *, admins: Collection[str] 
     if task.state not in move.sources:
         raise Refused("wrong_state", f"{action.action!r} does not apply to a task that is {task.state}")
     if action.revision != task.revision:
-        raise Refused("stale_revision", f"the task is at revision {task.revision}, not {action.revision}")
+        said = f"the task is at revision {task.revision}, not {action.revision}; look at it again"
+        raise Refused("stale_revision", said)
     return move
+
+
+def judge_passing_on(task: Task, action: Action, *, admins: Collection[str] = ()) -> None:
+    """Say whether whoever has a task may let go of it as an action that was judged says; changes nothing.
+
+    Args:
+        task: The task.
+        action: The action.
+        admins: Roles that administrate the unit's tasks.
+
+    Raises:
+        Refused: `sign_off`: it was delegated, so whoever has it hands it back and nobody else gets it.
+        BadInput: it would be forwarded to whoever forwards it.
+    """
+    lets_go = action.action in ("release", "forward") or action.body.get("how") == "reassign_up"
+    others = set(MOVES[action.action].who) - {"candidate", "owner"}
+    if lets_go and task.delegator and not others & relations(task, action, admins=admins, initiator=""):
+        raise Refused("sign_off", f"the task is {task.delegator}'s, who signs it off: hand it back, by resolve")
+    if action.action == "forward" and any(action.body.get("to") == name for name in _persons(action)):
+        raise BadInput("should be someone else than who passes it on", field="body.to")
 
 
 def relations(task: Task, action: Action, *, admins: Collection[str], initiator: str) -> set[Relation]:

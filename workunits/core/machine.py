@@ -8,18 +8,21 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
+from pydantic.dataclasses import dataclass
 from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as StepTimeoutError
 
 from .errors import BadInput
-from .kept import Kept
+from .proposal import Asked, Offered
 from .record import TIMING, Failure, Microseconds, Work
 from .sealed import require_open
 from .strict_json import VALUE_LIMIT, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .course import Course
     from .spec import Step
 
@@ -29,7 +32,8 @@ TASK_LIMIT = 2 * 1024 * 1024
 """Bytes that one workflow task may send; over 4 MB the server terminates the case."""
 
 
-class Said(Kept):
+@dataclass(slots=True, kw_only=True)
+class Said:
     """What came of a step: its output, or why there is none."""
 
     out: str | None = None
@@ -44,10 +48,11 @@ class Said(Kept):
 
 
 class Since(NamedTuple):
-    """When a try of a step began, and how many attempts earlier tries had taken."""
+    """When a try of a step began, how many attempts earlier tries had taken, and what its performer is told."""
 
     at: Microseconds
     attempts: int = 0
+    asked: Asked | None = None
 
 
 class Room:
@@ -100,7 +105,7 @@ class Machines:
 async def perform_machine_step(course: Course, step: Step[Any, Any], work: Work, what: BaseModel, since: Since) -> Said:
     """Have a machine step performed and write its times on `work`."""
     try:
-        raw = await _execute(step, work, what)
+        raw = await _execute(step, work, [what] if since.asked is None else [what, since.asked])
     except FailureError as error:
         if is_cancelled_exception(error):
             work.done, work.end = course.at(), "cancelled"
@@ -115,13 +120,13 @@ async def perform_machine_step(course: Course, step: Step[Any, Any], work: Work,
     return Said(out=raw.payload.data.decode())
 
 
-async def _execute(step: Step[Any, Any], work: Work, what: BaseModel) -> RawValue:
-    summary = f"{step.kind}: {step.name}"
+async def _execute(step: Step[Any, Any], work: Work, given: Sequence[BaseModel]) -> RawValue:
+    summary = f"{work.kind}: {step.name}"
     retry = RetryPolicy(maximum_attempts=step.attempts, maximum_interval=timedelta(minutes=1))
     if step.inline:
         local: RawValue = await workflow.execute_local_activity(
             step.activity,
-            what,
+            args=given,
             result_type=RawValue,
             activity_id=work.key,
             start_to_close_timeout=step.timeout,
@@ -131,7 +136,7 @@ async def _execute(step: Step[Any, Any], work: Work, what: BaseModel) -> RawValu
         return local
     regular: RawValue = await workflow.execute_activity(
         step.activity,
-        what,
+        args=given,
         result_type=RawValue,
         activity_id=work.key,
         start_to_close_timeout=step.timeout,
@@ -146,7 +151,7 @@ def _foreign(course: Course, step: Step[Any, Any], work: Work, raw: RawValue) ->
     """A result that no performer of ours sent, such as an operator's: checked here, its times unknown."""
     work.done = course.at()
     try:
-        parse(step.gives, raw.payload.data, limit=VALUE_LIMIT)
+        parse(Offered if step.kind == "hybrid" else step.gives, raw.payload.data, limit=VALUE_LIMIT)
     except BadInput:
         work.end, work.code = "failed", "bad_result"
         return Said(code="bad_result")

@@ -29,6 +29,8 @@ def open_record(unit: WorkUnit, case: BaseModel | None) -> Record:
     info = workflow.info()
     note = _start_note()
     started = info.workflow_start_time + timedelta(seconds=note.delay)
+    if info.parent is not None and note.asked_at is not None:
+        started = note.asked_at
     key = getattr(case, unit.key) if case and unit.key else note.key
     within = unit.outcome.target.within
     segment = unit.learning.segment(case) if case and unit.learning.segment else None

@@ -118,6 +118,9 @@ def _spans(work: Work, end: Microseconds) -> Iterator[tuple[Interval, str]]:
     until = work.done if work.done is not None else end
     if work.redo_of:
         yield (work.ready, until), "rework"
+    if work.inside:  # another unit performed it, and has said how its time was spent
+        yield from (((a, b), part) for part, a, b in work.inside if part != "idle")
+        return
     if work.external:
         yield (work.ready, until), "external_wait"
         return

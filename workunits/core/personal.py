@@ -46,16 +46,16 @@ def _marked(model: type[BaseModel], path: str, above: frozenset[type[BaseModel]]
         if _is_personal(field):
             yield here
             continue
-        for inner in _models(field.annotation):
+        for inner in models_in(field.annotation):
             yield from _marked(inner, f"{here}.", above | {model})
 
 
 def _is_personal(field: FieldInfo) -> bool:
     """Whether the mark is on the field, or on what it may hold: `Annotated[str, PERSONAL] | None`."""
-    return any(isinstance(mark, Personal) for mark in (*field.metadata, *_inside(field.annotation)))
+    return any(isinstance(mark, Personal) for mark in (*field.metadata, *inside(field.annotation)))
 
 
-def _inside(annotation: Any, above: tuple[Any, ...] = ()) -> Iterator[Any]:
+def inside(annotation: Any, above: tuple[Any, ...] = ()) -> Iterator[Any]:
     """An annotation and all that it is made of, the marks included; not what its models are made of."""
     if any(annotation is one for one in above):  # an alias that stands for itself, such as that of any JSON
         return
@@ -65,12 +65,12 @@ def _inside(annotation: Any, above: tuple[Any, ...] = ()) -> Iterator[Any]:
         yield from root.metadata
     for inner in (*typing.get_args(annotation), getattr(annotation, "__value__", None), root and root.annotation):
         if inner is not None:
-            yield from _inside(inner, (*above, annotation))
+            yield from inside(inner, (*above, annotation))
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     """The models that a field may hold, also inside lists, unions and the like."""
-    for inner in _inside(annotation):
+    for inner in inside(annotation):
         if _is_model(inner):
             yield inner
 

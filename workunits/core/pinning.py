@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Coroutine, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -19,20 +19,31 @@ if TYPE_CHECKING:
     from .promise import Budget
     from .record import Interval, Microseconds
 
-T = TypeVar("T")
-
 AHEAD = timedelta(days=400)
 """How far a calendar is pinned at first; half of it before the end, it is pinned further."""
 FURTHEST = timedelta(days=6 * 365)
 BACK = timedelta(days=3)
 """Before the start: the local day of the start is whole, whatever the zone."""
 _ONE = timedelta(microseconds=1)
+KEPT = "a version that is not there stays wanted"
+"""Cases that were told of one before there was this forget it, as their histories say."""
+
+
+class Looked(NamedTuple):
+    """What came of looking for calendars."""
+
+    changed: list[str]
+    """Those that are now of the version that was wanted."""
+    missed: dict[str, str]
+    """Those of which it could not be pinned, and why: they stay wanted."""
+    short: list[str]
+    """Why others could not be pinned further ahead."""
 
 
 class Calendars:
     """The calendars by which a case's promises count."""
 
-    __slots__ = ("_again", "_budgets", "_started", "_wanted", "known")
+    __slots__ = ("_again", "_budgets", "_missed", "_started", "_wanted", "known")
 
     def __init__(self, promised: Collection[Promised], started: datetime, pinned: Iterable[Pinned] = ()) -> None:
         """Know which there are; those of an earlier run are pinned already."""
@@ -42,6 +53,8 @@ class Calendars:
                 self._budgets.setdefault(one.target.calendar, []).append(one.target.within)
         self._started = started
         self._wanted: dict[str, int | None] = {}
+        # What is wanted and was not to be had: it is tried again.
+        self._missed: dict[str, int | None] = {}
         self._again: datetime | None = None
         self.known: dict[str, Calendar] = {one.name: Calendar(one, started) for one in pinned}
 
@@ -50,19 +63,14 @@ class Calendars:
         """What goes with the case into its next run."""
         return [calendar.pinned for calendar in self.known.values()]
 
-    async def before(self, work: Coroutine[Any, Any, T]) -> T:
-        """Pin what is not pinned yet, then do the work: a case whose promise cannot be armed does not begin.
+    async def arm(self) -> None:
+        """Pin what is not pinned yet: a case whose promise cannot be armed does not begin its work.
 
         Raises:
             Ended: a calendar is unknown, or has too little working time for a budget.
         """
-        try:
-            for name in self._budgets:
-                await self._arm(name)
-        except BaseException:
-            work.close()
-            raise
-        return await work
+        for name in self._budgets:
+            await self._arm(name)
 
     async def _arm(self, name: str) -> None:
         """Pin a calendar as far as the first clocks need it."""
@@ -101,6 +109,11 @@ class Calendars:
     def want(self, name: str, version: int | None) -> None:
         """Go on by another version of a calendar, as soon as it is pinned."""
         self._wanted[name] = version
+        self._missed.pop(name, None)
+
+    def is_wanted(self, name: str) -> bool:
+        """Whether nobody has looked yet for the version that is wanted."""
+        return name in self._wanted
 
     def horizon(self) -> Microseconds | None:
         """When a calendar is to be pinned again: well before its known part ends, or at once for another version."""
@@ -108,27 +121,40 @@ class Calendars:
             return 0
         if self._again is not None:
             return (self._again - self._started) // _ONE
-        return min((calendar.until - AHEAD // 2 // _ONE for calendar in self.known.values()), default=None)
+        return min((self._renewal(calendar) for calendar in self.known.values()), default=None)
 
-    async def look_further(self) -> tuple[list[str], list[str]]:
-        """Pin what is wanted, or the same versions further ahead.
+    @staticmethod
+    def _renewal(calendar: Calendar) -> Microseconds:
+        return calendar.until - AHEAD // 2 // _ONE
 
-        Returns:
-            The calendars that are now of another version; and what could not be pinned, and why.
-        """
-        wanted, self._wanted = self._wanted, {}
-        further = {name: calendar.pinned.version for name, calendar in self.known.items()}
-        lost: list[str] = []
-        for name, version in (wanted or further).items():
+    async def look_further(self) -> Looked:
+        """Pin what is wanted, or the same versions further ahead; what is not to be had is tried again in a day."""
+        wanted, missed = {**self._missed, **self._wanted}, self._missed
+        self._wanted, self._missed = {}, {}
+        lost = await self._pin_all(wanted)
+        if lost and not workflow.patched(KEPT):
+            self._again = None
+            return Looked([], {}, list(lost.values()))
+        self._missed = {name: wanted[name] for name in lost if name not in self._wanted}
+        # Calendars that are wanted in vain end nevertheless; and so do others meanwhile.
+        now = (workflow.now() - self._started) // _ONE
+        ends = [one.pinned for one in self.known.values() if not wanted or (missed and self._renewal(one) <= now)]
+        short = await self._pin_all({one.name: one.version for one in ends})
+        # Whoever removed the calendar may bring it back; what is known of it lasts for a while.
+        self._again = workflow.now() + timedelta(days=1) if self._missed or short else None
+        return Looked([name for name in wanted if name not in lost], lost, list(short.values()))
+
+    async def _pin_all(self, versions: Mapping[str, int | None]) -> dict[str, str]:
+        """Pin each; those that are not to be had, and why."""
+        lost: dict[str, str] = {}
+        for name, version in versions.items():
             try:
                 await self._pin(name, version, AHEAD)
             except FailureError as error:
                 if is_cancelled_exception(error):
                     raise
-                lost.append(str(error.cause or error))
-        # Whoever removed the calendar may bring it back; what is known of it lasts for a while.
-        self._again = workflow.now() + timedelta(days=1) if lost and not wanted else None
-        return ([] if lost else list(wanted)), lost
+                lost[name] = str(error.cause or error)
+        return lost
 
     def label(self, reading: Reading) -> str:
         """The calendar and version of a clock; empty for one in elapsed time."""

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from .record import Record
 
 _LARGE = ("steps", "routes", "actions", "rungs", "entries", "clocks", "off", "ignored")
+EVENT_LIMIT = 1_400_000
+"""Bytes of a record in an event, which the server lets have 2 MB, the result among them."""
+_UNBOUNDED = ("actions", "rungs", "entries", "ignored")
+"""What messages and time add to a record without end."""
+_LEFT_OUT = (("actions", "ignored"), ("off", "routes"), ("steps",), ("rungs", "entries", "clocks"))
+"""What an open case leaves out, as far as it has to: first what nobody needs to go on with it."""
 
 
 def publish(record: Record, open_tasks: Sequence[Task], *, for_the_next_run: bool = False) -> bool:
@@ -33,17 +39,62 @@ def publish(record: Record, open_tasks: Sequence[Task], *, for_the_next_run: boo
     said = record.compact()
     fits = len(to_json(said)) <= (MEMO_HARD_LIMIT if record.close == "cancelled" else MEMO_LIMIT)
     if not fits:
-        for large in (*_LARGE, "incidents"):
-            said.pop(large, None)
-        # Someone has to decide the open ones, and finds them here.
-        held = [i.model_dump(mode="json", exclude_defaults=True) for i in record.incidents if i.holds]
-        said |= {"incidents": held} if held else {}
-        said["elsewhere"] = True
+        _cut(said, record)
     workflow.upsert_memo({MEMO: {"record": said, "tasks": tasks}})
     if not for_the_next_run:
         kept: Any = workflow.info().raw_memo  # a copy, for as long as the case is open
         kept.pop(MEMO)
     return fits
+
+
+def whole(record: Record) -> dict[str, Any]:
+    """A closed record for the closing event; without the older messages, where they are more than an event can hold."""
+    said, left = record.compact(), []
+    while len(to_json(said)) > EVENT_LIMIT:
+        name = max(_UNBOUNDED, key=lambda name: len(to_json(said.get(name, []))))
+        if not said.get(name):
+            break
+        said[name] = said[name][len(said[name]) // 2 + 1 :]
+        left.append(name)
+    return said | ({"left_out": sorted(set(left))} if left else {})
+
+
+def _cut(said: dict[str, Any], record: Record) -> None:
+    """Leave out what makes a record too large; of a closed one all of it, which is in the closing event."""
+    said["elsewhere"] = True
+    # Someone has to decide the open ones, and finds them here.
+    _keep(said, "incidents", [incident.holds for incident in record.incidents])
+    if record.close is not None:
+        for large in _LARGE:
+            said.pop(large, None)
+        return
+    left: list[str] = []
+    for names in _LEFT_OUT:
+        for name in names:
+            left += [name] if name in said else []
+            _keep(said, name, [work.done is None for work in record.steps] if name == "steps" else [])
+        said["left_out"] = left
+        if len(to_json(said)) <= MEMO_LIMIT:
+            return
+
+
+def _keep(said: dict[str, Any], name: str, wanted: Sequence[bool]) -> None:
+    """Keep of a list what is wanted, and not the list itself where that is nothing."""
+    kept = [item for item, keeps in zip(said.pop(name, []), wanted, strict=False) if keeps]
+    if kept:
+        said[name] = kept
+
+
+def upsert(updates: Sequence[SearchAttributeUpdate[Any]]) -> None:
+    """Write search attributes, and let go of the SDK's two copies of each."""
+    workflow.upsert_search_attributes(updates)
+    ours = {update.key.name for update in updates}
+    info: Any = workflow.info()
+    pairs, values = info.typed_search_attributes.search_attributes, info.search_attributes
+    pairs[:] = [pair for pair in pairs if pair.key.name not in ours]
+    others = {name: value for name, value in values.items() if name not in ours}
+    values.clear()
+    values.update(others)
 
 
 def attributes(record: Record, open_tasks: Sequence[Task], now: datetime) -> list[SearchAttributeUpdate[Any]]:

@@ -11,10 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.dataclasses import dataclass
 from temporalio.common import SearchAttributeKey
 
 from .incidents import Incident
 from .kept import Kept
+from .proposal import Proposed
 from .spec import Close, Kind
 
 STATE = SearchAttributeKey.for_keyword("WorkUnitState")
@@ -63,6 +65,8 @@ class StartNote(_Part):
     """Who started it."""
     accepted_at: AwareDatetime | None = None
     """When the request was accepted, for the lead time."""
+    asked_at: AwareDatetime | None = Field(default=None, exclude_if=_empty)
+    """When another unit asked for it: the case's start. The engine's own start of it may be on another clock."""
 
 
 class Failure(_Part):
@@ -73,8 +77,9 @@ class Failure(_Part):
     timing: list[int] = Field(default_factory=list)
 
 
-class Work(_Part):
-    """One performance of a step."""
+@dataclass(slots=True, kw_only=True, config=ConfigDict(extra="ignore"))
+class Work:
+    """One performance of a step; not a model, which takes four times its memory: an open case keeps several."""
 
     key: str
     """The step's name, with `-2`, `-3` when it is performed again."""
@@ -83,6 +88,8 @@ class Work(_Part):
     ready: Microseconds
     """When it could be worked on."""
     claimed: Microseconds | None = None
+    first_claimed: Microseconds | None = Field(default=None, exclude_if=lambda at: at is None)
+    """When someone first took it, once it was given back or went elsewhere: `claimed` is of whoever has it."""
     work: list[Interval] = Field(default_factory=list)
     """Intervals in which someone or something worked."""
     since: Microseconds | None = None
@@ -95,6 +102,8 @@ class Work(_Part):
     """Intervals in which it was suspended."""
     now: Literal["waiting", "suspended"] | None = None
     """What goes on since `since`, when it is not work."""
+    belated: list[tuple[str, Microseconds, Microseconds]] = Field(default_factory=list, exclude_if=_empty)
+    """Waits and holds that were told when a clock was broken: the clock, their begin, and from when it counts them."""
     retry: list[Interval] = Field(default_factory=list)
     """Intervals of failed attempts and the pauses between them."""
     done: Microseconds | None = None
@@ -115,6 +124,10 @@ class Work(_Part):
     redo_of: str | None = None
     undoes: str | None = None
     """The performance that this one compensates."""
+    child: str | None = Field(default=None, exclude_if=_empty)
+    """The case of the unit that performed it."""
+    inside: list[tuple[str, Microseconds, Microseconds]] = Field(default_factory=list, exclude_if=_empty)
+    """How that case spent its time: a part, from when, until when."""
 
 
 class Routed(_Part):
@@ -141,7 +154,7 @@ class Acted(_Part):
     """An action that was accepted."""
 
     at: Microseconds
-    """When it counts: the sender's time, never before the task was ready nor after it arrived."""
+    """When it counts: the sender's time, never before what counts already on the task, nor after it arrived."""
     id: str
     hash: str
     """Of the whole action; the same id with another hash is refused."""
@@ -182,7 +195,7 @@ class Rung(_Part):
     generation: int = 1
     """Of the clock: it counts how often it was armed."""
     number: int = 0
-    """Of `passed`: which of its reminders."""
+    """Of `passed`: which of its reminders; of one that was withdrawn: the first of those that come again."""
     of: Literal["goal", "warn", "deadline", "passed"] = "deadline"
     """Of `withdrawn`: which rung."""
     reached: list[str] = Field(default_factory=list)
@@ -201,6 +214,12 @@ class ClockEntry(_Part):
     evidence: str = ""
     amount: Microseconds = 0
     """Of `adjust`: what the budget is longer by."""
+    came: Literal["", "wanted", "done", "overtaken"] = Field(default="", exclude_if=_empty)
+    """Of `reproject`: whether the clock goes on by it, or another was wanted later; empty in older records."""
+    calendar: str = Field(default="", exclude_if=_empty)
+    """Of `reproject`: the calendar and version, `<name>@<version>`; `<name>@` while the newest is wanted."""
+    why: str = Field(default="", exclude_if=_empty)
+    """Of `reproject`: why it is still wanted, once it was tried."""
 
 
 class ClockFacts(_Part):
@@ -263,11 +282,18 @@ class Record(_Part):
     """At the close, where the promise is in working time: what was outside of it."""
     incidents: list[Incident] = Field(default_factory=list, exclude_if=_empty)
     """Machine steps that waited, or wait, for an operator."""
+    proposals: list[Proposed] = Field(default_factory=list, exclude_if=_empty)
+    """What models proposed, and what became of it."""
+    stopped: dict[str, Microseconds] = Field(default_factory=dict, exclude_if=_empty)
+    """Steps whose autonomy was stopped in this case, and when."""
     ignored: list[Ignored] = Field(default_factory=list)
     """The first 50."""
     ignored_count: int = 0
     elsewhere: bool = False
     """Too large for the memo: the whole record is in the closing event."""
+    left_out: list[str] = Field(default_factory=list, exclude_if=_empty)
+    """Of an open case that is too large for the memo: the lists that are not here; of `steps`, those that are over.
+    Of a closed one that is too large for any event: the lists of which only the later part is here."""
     runs: int = 1
     """How often the case went on as a new run, plus one."""
 
@@ -282,6 +308,14 @@ class Record(_Part):
     def incident(self, name: str) -> Incident | None:
         """The incident that is addressed as a task is: `<case>/<key>`."""
         return next((incident for incident in self.incidents if name == f"{self.case}/{incident.key}"), None)
+
+    def revision_of_clock(self, key: str) -> int:
+        """Which revision of a clock is the present one: each entry makes another."""
+        return 1 + sum(entry.clock == key for entry in self.entries)
+
+    def proposal(self, key: str) -> Proposed | None:
+        """The proposal of a performance; several votes on the same one share it."""
+        return next((one for one in self.proposals if one.is_decided_by(key)), None)
 
     def state(self, open_tasks: Sequence[Any]) -> str:
         """How the case stands, with these open tasks: see `STATE`."""
@@ -320,3 +354,5 @@ class Closed(BaseModel):
     reason: str | None = None
     result: Any = None
     record: dict[str, Any] | None = None
+    spans: list[tuple[str, Microseconds, Microseconds]] = Field(default_factory=list, exclude_if=_empty)
+    """For a case that another one called: how it spent its time, as far as that is short."""

@@ -33,7 +33,7 @@ async def follow(
         Ended: no rule takes over, so the case closes.
     """
     rule = rule_for(course.unit, step, said)
-    instead = step.instead if said.code == EXPIRED else rule.instead if rule else None
+    instead = step.instead if _is_silence(step, said) else rule.instead if rule else None
     repair = rule.repair if isinstance(rule, On) and times <= rule.times else None
     compensate = isinstance(rule, On) and rule.compensate
     to = instead or repair
@@ -46,6 +46,11 @@ async def follow(
     if said.business:
         raise Ended("not_achieved", said.code, f"{key}: {said.code}", compensate=compensate)
     raise Ended("failed", "technical_failure", f"{key}: {said.code}{f': {said.why}' if said.why else ''}")
+
+
+def _is_silence(step: Step[Any, Any], said: Said) -> bool:
+    """Whether nobody answered in time: an exception, or a failure, may go by the same word and has rules of its own."""
+    return said.code == EXPIRED and not said.business and step.instead is not None
 
 
 def rule_for(unit: WorkUnit, step: Step[Any, Any], said: Said) -> On[Any, Any] | OnFailure[Any, Any] | None:

@@ -7,22 +7,31 @@ outage cannot move a breach; and an answer that was sent in time takes a breach 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from temporalio import workflow
 
-from . import ladder
+from . import ladder, reprojections
 from .clocks import UNIT, Promised, Reading, clocks_of, is_plain, plain_clock
+from .human import ANEW
+from .incidents import tell_from_holds
 from .lifecycle import Task
 from .pinning import Calendars
-from .record import ClockFacts, Microseconds, Record, Rung
+from .promise import OPERATIONS_HOLD
+from .record import ClockFacts, Microseconds, Record, Rung, Work
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from .human import Desk
+
+_LOWEST = "reminders are taken back from the first that lies ahead"
+_MOVES = "a breach that stays moves with its due time"
+"""Cases that were adjusted before there were these go on with all reminders anew, as their histories say."""
+_TOLD_LATE = "a pause that is told late undoes no breach"
+"""Cases in which one did before there was this go on with that, as their histories say."""
 
 
 class Due(NamedTuple):
@@ -33,6 +42,11 @@ class Due(NamedTuple):
     task: Task | None = None
     reading: Reading | None = None
     number: int = 0
+
+
+def _what(due: Due) -> tuple[datetime, str, str, str, int]:
+    """Which rung it is: a clock is read anew each time."""
+    return due.at, due.rung, due.task.id if due.task else "", due.reading.key if due.reading else "", due.number
 
 
 class Clock:
@@ -82,26 +96,42 @@ class Clock:
 
     async def run(self) -> None:
         """Fire rungs as they come due, until cancelled."""
+        # Of an earlier run of the case:
+        tell_from_holds(self._record.incidents, self._promised)
+        reprojections.want_again(self._record, self._calendars)
         while True:
-            pending = self.pending()
-            if not pending:
+            nearest = next(iter(self.pending()), None)
+            if nearest is None:
                 await workflow.wait_condition(lambda: bool(self.pending()))
                 continue
-            nearest = pending[0]
             left = max(nearest.at - workflow.now(), timedelta(0))
             if left and await self._overtaken(nearest, left):
                 continue
-            for due in self.pending():
-                if due.at > workflow.now():
-                    break
-                if due.rung == "horizon":
-                    changed, lost = await self._calendars.look_further()
-                    for why in lost:
-                        self._desk.ignore("unknown_calendar", why)
-                    self.rearm(lambda reading: reading.promised.target.calendar in changed)  # noqa: B023 - called at once
-                    self._desk.changed = True
-                    break
-                self._fire(due)
+            await self._fire_due()
+
+    async def _fire_due(self) -> None:
+        """Fire what is due, the soonest first; what fires may end, or bring on, what else was to."""
+        due = self._due_now()
+        while due:
+            first, *rest = due
+            if first.rung == "horizon":
+                await self._look_further()
+                return
+            self._fire(first)
+            fresh = self._due_now()
+            moved = [_what(one) for one in fresh] != [_what(one) for one in rest]
+            due = fresh if moved and workflow.patched(ANEW) else rest
+
+    def _due_now(self) -> list[Due]:
+        return [due for due in self.pending() if due.at <= workflow.now()]
+
+    async def _look_further(self) -> None:
+        """Have calendars pinned, and withdraw what lies ahead by their other versions."""
+        looked = await self._calendars.look_further()
+        for why in (*reprojections.came_of(self._record, self._calendars, looked), *looked.short):
+            self._desk.ignore("unknown_calendar", why)
+        self.rearm(lambda reading: reading.promised.target.calendar in looked.changed)
+        self._desk.changed = True
 
     async def _overtaken(self, nearest: Due, left: timedelta) -> bool:
         """Wait for a rung; true when an earlier one came up meanwhile.
@@ -163,14 +193,62 @@ class Clock:
         for reading in filter(concerned, self.readings()):
             self._withdraw(reading, now)
 
-    def _withdraw(self, reading: Reading, now: Microseconds) -> None:
-        """Take back what fired although it is due only after now."""
+    def broken(self) -> set[str]:
+        """The keys of the clocks that go on although they are broken, by times or by what has fired."""
+        now = self._record.offset(workflow.now())
+        return {
+            reading.key
+            for reading in self.readings()
+            if reading.stopped is None and (reading.is_late(now) or _fired(reading.key, self._record)["deadline"])
+        }
+
+    def told(self, work: Work, broken: Collection[str]) -> None:
+        """Count the wait or hold that goes on: where a clock was broken, from now on, whenever it began.
+
+        Args:
+            work: The record of the work on its task.
+            broken: The keys of the clocks that were broken until it was told.
+        """
+        now, since = self._record.offset(workflow.now()), work.since
+        if since is None or since >= now:
+            return
+        reason = OPERATIONS_HOLD if work.now == "suspended" else work.waits_for[-1]
+        concerned = [
+            reading
+            for reading in self.readings()
+            if reading.task in (None, work.key) and reason in {pause.reason for pause in reading.promised.target.pauses}
+        ]
+        late = [reading.key for reading in concerned if reading.key in broken]
+        moved = {reading.key for reading in concerned if reading.key not in broken and self._ahead(reading, now)}
+        if (late or moved) and workflow.patched(_TOLD_LATE):
+            work.belated += [(key, since, now) for key in late]
+            self.rearm(lambda reading: reading.key in moved)
+
+    def _ahead(
+        self, reading: Reading, now: Microseconds
+    ) -> list[tuple[Microseconds, Literal["goal", "warn", "deadline", "passed"], int]]:
+        """What has fired although it is due only after now."""
         fired = _fired(reading.key, self._record)
-        for at, rung, number in _thresholds(reading):
-            if fired[rung] > (number - 1 if number else 0) and at > now:
-                self._record.rungs.append(Rung(rung="withdrawn", due=at, at=now, clock=reading.key, of=rung))
-                if reading.key == UNIT:
-                    self._mark(rung, None)
+        return [
+            (at, rung, number)
+            for at, rung, number in _thresholds(reading)
+            if fired[rung] > (number - 1 if number else 0) and at > now
+        ]
+
+    def _withdraw(self, reading: Reading, now: Microseconds) -> None:
+        """Take back what fired although it is due only after now; a breach that stays has its new due time."""
+        ahead = self._ahead(reading, now)
+        reminders = [one for one in ahead if one[1] == "passed"]
+        # The first one says it of those after it, too; those before it have fired and stay so.
+        numbered = bool(reminders) and workflow.patched(_LOWEST)
+        for at, rung, number in [one for one in ahead if not numbered or one not in reminders[1:]]:
+            taken = Rung(rung="withdrawn", due=at, at=now, clock=reading.key, of=rung, number=number if numbered else 0)
+            self._record.rungs.append(taken)
+            if reading.key == UNIT:
+                self._mark(rung, None)
+        due, breached = reading.due, self._record.breached
+        if reading.key == UNIT and breached is not None and due not in (None, breached) and workflow.patched(_MOVES):
+            self._record.breached = due
 
     # -- how the promises stand
 
@@ -260,7 +338,7 @@ def _fired(key: str, record: Record) -> Counter[str]:
     for rung in record.rungs:
         if rung.clock == key and rung.task is None:
             if rung.rung == "withdrawn":
-                fired[rung.of] = 0
+                fired[rung.of] = max(0, rung.number - 1)
             else:
                 fired[rung.rung] += 1
     return fired

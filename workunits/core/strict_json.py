@@ -36,8 +36,12 @@ FAULTS_SHOWN = 10
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
-def loads(data: bytes) -> Any:
+def loads(data: bytes, within: str = "") -> Any:
     """Parse JSON that any reader would read the same way.
+
+    Args:
+        data: The bytes.
+        within: The path of what is read, in whatever it is a part of.
 
     Raises:
         BadInput: NaN, Infinity, an integer over 64 bits, a duplicate key, a control character or lone
@@ -51,39 +55,52 @@ def loads(data: bytes) -> Any:
             parse_float=_parse_float,
             object_pairs_hook=_parse_object,
         )
+        _scan(value, within, DEPTH_LIMIT)
+    except BadInput as error:
+        if error.field or not within:
+            raise
+        raise BadInput(str(error), field=within, code=error.code) from None
     except (ValueError, RecursionError):
         # Named without its message: a parser's message repeats parts of the value.
-        raise BadInput("not JSON (UTF-8, at most 32 levels deep)", code="bad_body") from None
-    _scan(value, "", DEPTH_LIMIT)
+        raise BadInput("not JSON (UTF-8, at most 32 levels deep)", field=within, code="bad_body") from None
     return value
 
 
-def parse(model: type[M], data: bytes, *, limit: int = BODY_LIMIT) -> M:
+def parse(model: type[M], data: bytes, *, limit: int = BODY_LIMIT, within: str = "") -> M:
     """Read JSON bytes as `model`: strict types, no unknown field.
+
+    Args:
+        model: The type.
+        data: The bytes.
+        limit: How many there may be.
+        within: The path of what is read, in whatever it is a part of.
 
     Raises:
         BadInput: with the path and the expectation of each misfit.
     """
     if len(data) > limit:
-        raise BadInput(f"{len(data)} bytes, at most {limit} are taken; pass larger data by reference", code="too_large")
-    loads(data)
+        why = f"{len(data)} bytes, at most {limit} are taken; pass larger data by reference"
+        raise BadInput(why, field=within, code="too_large")
+    loads(data, within)
     try:
         return model.model_validate_json(data, strict=True, extra="forbid")
     except ValidationError as error:
-        raise BadInput(_explain(error), field=_first_field(error)) from None
+        raise BadInput(_explain(error, within), field=_first_field(error, within)) from None
 
 
 def read_part(model: type[M], value: Any, field: str) -> M:
     """Read a part of a message that was decoded already.
 
     Raises:
-        BadInput: a misfit of `parse`; the field's path begins with `field`.
+        BadInput: a misfit of `parse`; each field's path begins with `field`.
     """
-    try:
-        return parse(model, json.dumps(value, ensure_ascii=False).encode())
-    except BadInput as error:
-        path = f"{field}.{error.field}" if error.field else field
-        raise BadInput(str(error).removeprefix(f"{error.field}: "), field=path, code=error.code) from None
+    # As tight as it may have come in, so that nothing is measured as larger than it was.
+    return parse(model, json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(), within=field)
+
+
+def seen_from(root: str, said: str) -> str:
+    """What a `BadInput` says, with paths that begin below `root`, for whoever knows only what is in it."""
+    return re.sub(rf"(^|; ){re.escape(root)}\.", r"\1", said)
 
 
 def read(model: type[M], args: Sequence[Any], *, limit: int = BODY_LIMIT) -> M:
@@ -102,12 +119,12 @@ def read(model: type[M], args: Sequence[Any], *, limit: int = BODY_LIMIT) -> M:
     return parse(model, payload.data, limit=limit)
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, within: str) -> str:
     """Every misfit as `path: expectation`; the first one's path is the error's field."""
     faults = error.errors(include_url=False, include_input=False)
     said = [_expectation(fault) for fault in faults[:FAULTS_SHOWN]]
-    shown = [f"{_path(fault['loc'])}: {words}" for fault, words in zip(faults, said, strict=False)]
-    first = said[0] if _first_field(error) else shown[0]
+    shown = [f"{_path(fault['loc'], within)}: {words}" for fault, words in zip(faults, said, strict=False)]
+    first = said[0] if _first_field(error, within) else shown[0]
     more = f"; and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
     return "; ".join([first, *shown[1:]]) + more
 
@@ -119,13 +136,14 @@ def _expectation(fault: ErrorDetails) -> str:
     return fault["msg"].removeprefix("Value error, ")
 
 
-def _first_field(error: ValidationError) -> str:
+def _first_field(error: ValidationError, within: str) -> str:
     loc = error.errors(include_url=False, include_input=False, include_context=False)[0]["loc"]
-    return _path(loc) if loc else ""
+    return _path(loc, within) if loc else within
 
 
-def _path(loc: tuple[int | str, ...]) -> str:
-    return ".".join(str(part)[:60] for part in loc) or "body"
+def _path(loc: tuple[int | str, ...], within: str) -> str:
+    inside = (str(part)[:60] for part in loc)
+    return ".".join([within, *inside] if within else inside) or "body"
 
 
 def _refuse_constant(token: str) -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -33,6 +33,9 @@ _case_types: dict[tuple[str, str], type[BaseModel]] = {}
 """Found once per process: the unit's file is executed again for every case."""
 _promised: dict[tuple[str, str], tuple[Promised, ...]] = {}
 """The same for every case, and they are data alone."""
+_facts: dict[tuple[str, str], dict[str, Step[Any, Any] | Learning]] = {}
+"""The unit's own; a case holds these, where they are the same, and not what its file made anew: data alone as well,
+for a function in a fact is another one for each case."""
 _workflows: dict[tuple[str, str], Any] = {}
 """What `workflow.defn` found in a unit's class. It inspects every attribute, which is a tenth of what a case costs a
 worker, and finds the same again; only the class and its `run` are new."""
@@ -63,6 +66,8 @@ class WorkUnit:
     key: ClassVar[str]
     """The field of the case that is its business key; empty when the starter gives one."""
     case_type: ClassVar[type[BaseModel]]
+    stream: ClassVar[str] = ""
+    """The value stream that it is part of, such as `lending`; empty for a unit that stands by itself."""
     steps: ClassVar[tuple[Step[Any, Any], ...]]
     outcome: ClassVar[Outcome[Any]]
     learning: ClassVar[Learning]
@@ -81,15 +86,18 @@ class WorkUnit:
     def __init_subclass__(cls, *, name: str = "", version: str = "1", key: str = "") -> None:
         """Check the four elements, then make the class a Temporal workflow with a `run` of its own."""
         cls.unit_name, cls.version, cls.key = name, version, key
+        where = cls.__module__, cls.__qualname__
+        if workflow.unsafe.in_sandbox():
+            _share(cls, where)
         cls.steps = tuple(member for member in vars(cls).values() if isinstance(member, Step))
         for step in cls.steps:
             object.__setattr__(step, "unit", name)
-        where = cls.__module__, cls.__qualname__
         if not workflow.unsafe.in_sandbox():
             found = examine(cls)
             if not all(problem.warning for problem in found):
-                raise DefinitionError(cls.__name__, found)
+                raise DefinitionError(cls.__name__, found, name=name)
             _case_types[where] = next(t for n, t in typing.get_type_hints(cls.work).items() if n != "return")
+            _facts[where] = {n: fact for n, fact in vars(cls).items() if isinstance(fact, Step | Learning)}
             _promised[where] = tuple(promises(cls.steps, cls.outcome.target, cls.targets))
         cls.case_type, cls.promised = _case_types[where], _promised[where]
 
@@ -118,7 +126,7 @@ class WorkUnit:
         """The procedure, from the case to the result; written by the subclass."""
         raise NotImplementedError
 
-    async def perform(self, step: Step[I, O], what: I) -> O:
+    def perform(self, step: Step[I, O], what: I) -> Coroutine[Any, Any, O]:
         """Have a declared step performed by whoever its kind names, and follow the unit's rules.
 
         Args:
@@ -128,11 +136,12 @@ class WorkUnit:
         Returns:
             Its output, also when a rule had another step produce it.
         """
-        return await self._course.perform(step, what)
+        # Handed on, not awaited: while a person is waited for, each coroutine on the way stays in memory.
+        return self._course.take_over(step, what)
 
-    async def redo(self, step: Step[I, O], what: I) -> O:
+    def redo(self, step: Step[I, O], what: I) -> Coroutine[Any, Any, O]:
         """Have a step performed again, because what it gave was returned or rejected: this counts as rework."""
-        return await self._course.perform(step, what, again=True)
+        return self._course.take_over(step, what, again=True)
 
     async def compensate(self) -> None:
         """Undo what was done so far: the compensation of each done step that declares one, the last one first.
@@ -149,22 +158,29 @@ class WorkUnit:
     @workflow.update(dynamic=True)
     def take_update(self, name: str, args: Sequence[RawValue]) -> dict[str, Any]:
         """Apply an action on a task, and answer it."""
-        return self._course.take(name, args)
+        return self._course.desk.take(name, args)
 
     @take_update.validator
     def check_update(self, name: str, args: Sequence[RawValue]) -> None:
         """Refuse an action before it costs history."""
-        self._course.check(name, args)
+        self._course.desk.check(name, args)
 
     @workflow.signal(dynamic=True)
     def take_signal(self, name: str, args: Sequence[RawValue]) -> None:
         """Apply an action from a system that cannot wait for an answer."""
-        self._course.hear(name, args)
+        self._course.desk.hear(name, args)
 
     @workflow.query(name="question")
     def question(self, task_id: str) -> dict[str, Any]:
         """What the person of an open task is asked."""
         return self._course.question(task_id)
+
+
+def _share(cls: type[WorkUnit], where: tuple[str, str]) -> None:
+    """Have a case's class hold the unit's own facts, where they are the same."""
+    for name, fact in _facts.get(where, {}).items():
+        if vars(cls).get(name) == fact:
+            setattr(cls, name, fact)
 
 
 def _keep_workflow(where: tuple[str, str], found: Any) -> None:

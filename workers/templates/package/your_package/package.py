@@ -9,4 +9,5 @@ PACKAGE = Package(
     units=(PurchaseRequest,),
     contracts=("your_package.contracts",),
     performers=("your_package.performers",),
+    published="your_package",
 )

@@ -1,0 +1,114 @@
+"""The kill switch of a hybrid step, as it reaches open cases."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from temporalio.worker import Worker
+
+from observability.ledger.autonomy import Grant, LedgerStandings, sign
+from observability.ledger.proposal_rows import proposal_rows
+from observability.ledger.store import Ledger
+from tests.boundary.contracts import Claim, Receipt, Verdict
+from tests.boundary.units import Damage
+from workers.settings import Settings
+from workers.stopping import stop_for_all, tell_open_cases
+from workunits.cases import CaseView
+from workunits.client import Cases
+from workunits.core.autonomy import STOPPED
+from workunits.core.proposal import Proposed as Kept
+from workunits.core.record import Record
+from workunits.performs import Performer
+from workunits.proposing import Proposal
+from workunits.registry import Catalog, Package
+from workunits.testing import Lab
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Iterator[Ledger]:
+    """A ledger in a file."""
+    store = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    store.migrate()
+    yield store
+    store.close()
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_the_kill_switch_reaches_every_open_case_within_one_task(court: Lab, quick: Ledger) -> None:
+    """Of cases in the veto window, with the model still thinking, or not yet begun, none is decided by it any more."""
+    points = [(0.0, 0.1), (1.0, 0.9)]
+    sign(quick, Grant("damage", "1", "decide", "test|1|", "A4", "ana", "head of claims", threshold=0.1, points=points))
+    thinking, go = asyncio.Event(), asyncio.Event()
+
+    async def propose(claim: Claim) -> Proposal[Verdict]:
+        if claim.story == "slow":
+            thinking.set()
+            await go.wait()
+        return Proposal(Verdict(verdict="refuse"), 0.9, model="test", prompt="1")
+
+    def pay(order: object) -> Receipt:
+        raise AssertionError(order)
+
+    queue = f"kill-{uuid.uuid4().hex[:8]}"
+    catalog = Catalog([Package("here", (Damage,), (), ())])
+    there = Cases(court.client, catalog, queue=queue)
+    settings = Settings(ledger=SecretStr(f"sqlite:///{quick.url.database}"))
+    performers = [Performer(Damage.DECIDE, propose, "here"), Performer(Damage.PAY, pay, "here")]
+    standings = LedgerStandings(quick)
+
+    async def start(story: str) -> str:
+        claim = Claim(number=uuid.uuid4().hex[:10], story=story)
+        return (await there.start("damage", claim.model_dump_json().encode())).case
+
+    activities = [performer.as_activity(standings) for performer in performers]
+    async with Worker(court.client, task_queue=queue, workflows=[Damage], activities=activities):
+        held, slow = await start("held"), await start("slow")
+        await _until(there, held, lambda view: any(task.expires for task in view.tasks))
+        await thinking.wait()
+        await _listed(court, (held, slow))
+        said = {"actor": "ana", "reason": "it refuses everyone"}
+        reach = stop_for_all(settings, Damage.DECIDE, **said)
+        await tell_open_cases(there, Damage.DECIDE, reach, **said)
+        after = await start("after")
+        go.set()
+        for case in (held, slow, after):
+            view = await _until(there, case, lambda view: bool(view.tasks) and not view.tasks[0].expires)
+            assert view.record is not None
+            assert [(kept.route, kept.why) for kept in view.record.proposals] == [("human_only", STOPPED)]
+            assert view.tasks[0].proposal is None
+            await court.client.get_workflow_handle(case).terminate()
+    assert (reach.anew, reach.told >= 2, reach.missed) == (True, True, {})
+
+
+async def _until(there: Cases, case: str, look: Callable[[CaseView], bool]) -> CaseView:
+    async with asyncio.timeout(20):
+        while True:
+            view = await there.show(case)
+            if look(view):
+                return view
+            await asyncio.sleep(0.02)
+
+
+async def _listed(lab: Lab, wanted: tuple[str, ...]) -> None:
+    """The engine lists a case a moment after it began."""
+    async with asyncio.timeout(20):
+        while True:
+            listed = lab.client.list_workflows("WorkflowType = 'damage' AND ExecutionStatus = 'Running'")
+            if {execution.id async for execution in listed} >= set(wanted):
+                return
+            await asyncio.sleep(0.02)
+
+
+def test_a_proposal_that_was_stopped_before_its_model_was_asked_has_a_row() -> None:
+    """It is counted among those that people decided because of the stop, though no machine has worked."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    record = Record(unit="damage", version="1", case="damage:1", started=at, due=1)
+    record.proposals = [Kept(key="decide", step="decide", at=5, input="h", level="A0", route="human_only", why=STOPPED)]
+    (row,) = proposal_rows(record)
+    assert (row["key"], row["outcome"], row["route"], row["why"]) == ("decide-ai", "not_asked", "human_only", STOPPED)

@@ -1,0 +1,179 @@
+"""Which reminders are told of a task: those of its case's clock and of its own, each once, and no other step's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import insert, update
+
+from inbox.channels import Channels
+from inbox.directory import Directory
+from inbox.notice import Notice
+from inbox.notice_tables import notices
+from inbox.notice_text import compose
+from inbox.noticeboard import Noticeboard
+from inbox.notices import Notifier
+from inbox.rungs import notices_of, read_tasks
+from inbox.store import Store
+from observability.ledger.store import Ledger
+from observability.ledger.tables import clock_entries, clocks
+from tests.inbox.conftest import PEOPLE
+from tests.inbox.test_listing import CATALOG, HOUR, NOW, fill, task_row
+from tests.inbox.town import PACE, store
+from tests.observability.conftest import database, postgres
+from workunits.client import Cases
+
+__all__ = ["database", "postgres", "store"]
+
+CASE = "four_eyes:1"
+
+
+@pytest.fixture
+def ledger(database: str) -> Iterator[Ledger]:
+    """A ledger with a case whose first step is done late, and whose second has just opened."""
+    opened = Ledger(database)
+    opened.migrate()
+    fill(opened, [task_row(CASE, "check", "expert", NOW + HOUR)], worked={})
+    with opened.write() as connection:
+        for target, task, state in (
+            ("unit", None, "running"),
+            ("prepare.finish_by", "prepare", "stopped"),
+            ("other.finish_by", "other", "running"),
+            ("check.finish_by", "check", "running"),
+            ("check.start_by", "check", "stopped"),
+        ):
+            row = {"case_id": CASE, "target": target, "promise": target, "budget_us": 1, "state": state, "task": task}
+            connection.execute(insert(clocks).values(row))
+    yield opened
+    opened.close()
+
+
+class Fired:
+    """Lets clocks fire, one after another."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Begin with none."""
+        self._ledger = ledger
+        self.seq = 0
+
+    def __call__(self, target: str, entry: str = "passed", number: int = 0, generation: int = 1) -> None:
+        """Let one fire."""
+        self.seq += 1
+        at = NOW + timedelta(seconds=self.seq)
+        row: dict[str, Any] = {
+            "case_id": CASE,
+            "seq": self.seq,
+            "target": target,
+            "entry": entry,
+            "due_at": at,
+            "at": at,
+        }
+        with self._ledger.write() as connection:
+            connection.execute(insert(clock_entries).values(row | {"number": number, "generation": generation}))
+
+
+@pytest.fixture
+def fired(ledger: Ledger) -> Fired:
+    """How clocks fire in the ledger."""
+    return Fired(ledger)
+
+
+@pytest.fixture
+def places(people: Path, tmp_path: Path) -> tuple[Directory, Channels]:
+    """Who is who, and how they are reached."""
+    path = tmp_path / "channels.toml"
+    path.write_text(PACE, encoding="utf-8")
+    path.chmod(0o600)
+    assert people.read_text(encoding="utf-8") == PEOPLE
+    return Directory.watch(people, every=0), Channels.watch(path, every=0)
+
+
+def due(ledger: Ledger, places: tuple[Directory, Channels]) -> list[Notice]:
+    """The notices that the open task is due, without its assignment."""
+    with ledger.read() as connection:
+        (seen,), _ = read_tasks(connection, None)
+    found = notices_of(seen, *places, CATALOG, NOW)
+    return [one for one in found if one.rung != "assignment"]
+
+
+def test_another_steps_reminders_are_not_told_and_ones_own_are(
+    ledger: Ledger, fired: Fired, places: tuple[Directory, Channels]
+):
+    """Of other steps' clocks nothing, done or not; of the case's and the task's own, each by a name of its own."""
+    for number in (1, 2, 3):
+        fired("prepare.finish_by", number=number)
+        fired("other.finish_by", number=number)
+    fired("check.start_by", number=1)
+    assert due(ledger, places) == []
+
+    fired("unit", number=1)
+    fired("check.finish_by", number=1)
+    told = due(ledger, places)
+    ids = [f"notice:{CASE}/check:passed-1-{clock}-1" for clock in ("unit", "finish_by")]
+    assert [one.id for one in told] == ids
+    assert told[0].recipients[:2] == ("person:cleo", "person:dora")
+
+
+def test_what_was_taken_back_is_not_told_and_what_fires_anew_is(
+    ledger: Ledger, fired: Fired, places: tuple[Directory, Channels]
+):
+    """After an adjustment of the clock its reminders begin anew; another clock's stay."""
+    fired("unit", number=1)
+    fired("check.finish_by", number=1)
+    fired("check.finish_by", number=2)
+    fired("check.finish_by", "withdrawn")
+    assert [one.rung for one in due(ledger, places)] == ["passed-1-unit-1"]
+    fired("check.finish_by", number=1, generation=2)
+    assert [one.rung for one in due(ledger, places)] == ["passed-1-unit-1", "passed-1-finish_by-2"]
+
+
+def test_of_a_clock_that_does_not_run_any_more_nobody_is_reminded(
+    ledger: Ledger, fired: Fired, places: tuple[Directory, Channels]
+):
+    """Such as one that was declared void."""
+    fired("unit", number=1)
+    with ledger.write() as connection:
+        connection.execute(update(clocks).where(clocks.c.target == "unit").values(state="void"))
+    assert due(ledger, places) == []
+
+
+def test_what_an_older_version_told_is_not_told_again(
+    ledger: Ledger, fired: Fired, places: tuple[Directory, Channels], store: Store
+):
+    """It named them by their number alone; what fires later is told, also of a clock whose number was used up."""
+    board = Noticeboard(store)
+    notifier = Notifier(cast("Cases", Engineless()), ledger, board, *places)
+    fired("unit", number=1)
+    old = Notice(f"{CASE}/check", "passed-1", "candidates", ("person:cleo",), "four_eyes", "1", "check", "expert")
+    board.add([old], 10, NOW + timedelta(minutes=1))
+    fired.seq = 120
+    fired("check.finish_by", number=1)
+    with ledger.read() as connection:
+        seen, _ = read_tasks(connection, None)
+    notifier._put_up(seen, NOW + HOUR)
+    notifier._put_up(seen, NOW + HOUR)
+
+    with store.read() as connection:
+        rungs = connection.execute(notices.select().order_by(notices.c.made_at, notices.c.rung)).all()
+    assert [row.rung for row in rungs] == ["passed-1", "assignment", "passed-1-finish_by-1"]
+
+
+class Engineless:
+    """A way to cases that knows the units and nothing else."""
+
+    catalog = CATALOG
+
+
+def test_a_reminder_says_that_it_is_one():
+    """Not that the task may be taken, as if it had just come."""
+    what = {"unit": "four_eyes", "key": "1", "step": "check", "role": "expert"}
+    reminder = Notice(f"{CASE}/check", "passed-2-unit-1", "candidates", ("person:cleo",), **what)
+    title, text = compose([reminder], "", ZoneInfo("UTC"), "r")
+
+    assert title == "Overdue: check, four eyes 1"
+    assert "A reminder: it is still open after its due time." in text

@@ -1,0 +1,1 @@
+"""What commands print, page by page: no reading, no deciding."""

@@ -1,0 +1,1 @@
+"""A changed executor on past cases, from which nothing comes."""
