@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from observability.ledger.autonomy import Grant, unended
 from observability.ledger.store import Ledger, LedgerError
 from workers.logs import log
 from workunits.registry import Catalog
+
+if TYPE_CHECKING:
+    from observability.autonomy.demotion import Fall
 
 EVERY = 600.0
 """Seconds."""
@@ -18,7 +22,8 @@ async def let_fall_often(ledger: Ledger, catalog: Catalog, every: float = EVERY)
     """End what must fall again and again, until cancelled; whatever goes wrong, the next time comes."""
     while True:
         try:
-            for grant, why in await asyncio.to_thread(_let_fall, ledger, catalog):
+            for grant, found in await asyncio.to_thread(let_fall, ledger, catalog, datetime.now(UTC)):
+                why = "; ".join(one.words for one in found)
                 log.error("%s.%s no longer decides at level %s: %s", grant.unit, grant.step, grant.level, why)
         except LedgerError as error:
             log.warning("the signed levels of autonomy cannot be looked at: %s", str(error)[:200])
@@ -27,12 +32,26 @@ async def let_fall_often(ledger: Ledger, catalog: Catalog, every: float = EVERY)
         await asyncio.sleep(every)
 
 
-def _let_fall(ledger: Ledger, catalog: Catalog) -> list[tuple[Grant, str]]:
-    with ledger.read() as connection:
-        if not unended(connection):
-            return []
-    # Only where a level is signed: its statistics take a second to load, and half as much memory again.
-    from observability.autonomy.granting import let_fall
+def let_fall(ledger: Ledger, catalog: Catalog, now: datetime) -> list[tuple[Grant, list[Fall]]]:
+    """End all signed levels that must fall now; gives them with why. One that cannot be judged keeps no other one up.
 
-    fallen = let_fall(ledger, catalog, datetime.now(UTC))
-    return [(grant, "; ".join(one.words for one in found)) for grant, found in fallen]
+    Raises:
+        LedgerError.
+    """
+    with ledger.read() as connection:
+        signed = unended(connection)
+    if not signed:
+        return []
+    # Only where a level is signed: its statistics take a second to load, and half as much memory again.
+    from observability.autonomy.granting import end_if_due
+
+    fallen = []
+    for grant in signed:
+        try:
+            if found := end_if_due(ledger, catalog, grant, now):
+                fallen.append((grant, found))
+        except LedgerError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is about this one, the next one may have to fall
+            log.exception("the signed level %s of %s.%s cannot be looked at", grant.level, grant.unit, grant.step)
+    return fallen

@@ -96,12 +96,20 @@ async def stop(place: Place, unit: str, actor: str, why: str) -> Rollout | None:
 async def guard(place: Place, catalog: Catalog) -> list[str]:
     """Stop every rollout whose version is worse by its primary measure or by a guardrail; says which, and by what.
 
+    One that cannot be judged keeps no other one going.
+
     Raises:
-        RPCError, LedgerUnavailableError.
+        RPCError, LedgerError.
     """
     said = []
     for unit, split in (await rollout.read(place.client, place.deployment)).items():
-        broken = await asyncio.to_thread(_broken, place.ledger, catalog, split) if unit in catalog else ""
+        try:
+            broken = await asyncio.to_thread(_broken, place.ledger, catalog, split) if unit in catalog else ""
+        except LedgerError:
+            raise
+        except Exception:  # whatever it is about this one, the next one may be worse
+            log.exception("the guardrails of %s cannot be looked at", unit)
+            continue
         if broken:
             await stop(place, unit, "guardrail", broken)
             said.append(f"{unit}: version {split.newer} gets no new cases any more: {broken}")

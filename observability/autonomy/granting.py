@@ -21,7 +21,7 @@ from observability.autonomy.reading import Executor, Past, past_of, representati
 from observability.learning.baseline import Baseline, NoBaselineError, baselines_of
 from observability.learning.changes import Entry, LearningError, add, entries_of
 from observability.learning.drift import charts
-from observability.ledger.autonomy import Grant, end, sign, unended
+from observability.ledger.autonomy import Grant, end, sign
 from observability.ledger.store import Ledger
 from workunits.core.lifecycle import SYSTEM
 from workunits.core.spec import Step
@@ -155,15 +155,15 @@ def end_grant(ledger: Ledger, grant: Grant, actor: str, why: str, now: datetime)
     return ended
 
 
-def let_fall(ledger: Ledger, catalog: Catalog, now: datetime) -> list[tuple[Grant, list[Fall]]]:
-    """End all signed levels that must fall now; those whose certificate cannot be read are left to their expiry.
+def end_if_due(ledger: Ledger, catalog: Catalog, grant: Grant, now: datetime) -> list[Fall]:
+    """End a signed level that must fall now; why, or empty. One whose certificate cannot be read is left to its expiry.
 
     Raises:
         LedgerUnavailableError.
     """
     with ledger.read() as connection:
-        due = [(grant, found) for grant in unended(connection) if (found := why_now(connection, catalog, grant, now))]
-    return [(grant, found) for grant, found in due if end_grant(ledger, grant, SYSTEM, _words(found), now)]
+        found = why_now(connection, catalog, grant, now)
+    return found if found and end_grant(ledger, grant, SYSTEM, _words(found), now) else []
 
 
 def why_now(connection: Connection, catalog: Catalog, grant: Grant, now: datetime) -> list[Fall]:

@@ -15,7 +15,6 @@ import pytest
 import pytest_asyncio
 from typer.testing import CliRunner
 
-from observability.autonomy.granting import let_fall
 from observability.autonomy.reading import Executor, past_of
 from observability.learning.report import figures_of
 from observability.learning.selection import Asked, closed_cases
@@ -24,6 +23,7 @@ from observability.ledger.intake import Intake
 from observability.ledger.store import Ledger
 from tests.catalog.loans import application
 from tests.observability.proposing import EXECUTOR, STEP, UNIT, directory, fill
+from workers.autonomy_falling import let_fall
 from workers.catalog import load_catalog
 from workers.cli import app
 from workunits.cases import CaseView

@@ -15,20 +15,21 @@ import pytest
 from sqlalchemy import update
 from typer.testing import CliRunner
 
+from observability.autonomy import granting
 from observability.autonomy.auditing import AuditError, Finding, due, note_finding
-from observability.autonomy.granting import end_grant, let_fall, sign_asked
+from observability.autonomy.granting import end_grant, sign_asked
 from observability.autonomy.reading import past_of, representative
 from observability.autonomy.stamping import signs
 from observability.learning.changes import LearningError, entries_of
 from observability.learning.standing import standing_of
-from observability.ledger.autonomy import live, standing
+from observability.ledger.autonomy import live, sign, standing
 from observability.ledger.autonomy_tables import grants
 from observability.ledger.store import Ledger
 from tests.observability.asking import NAMED, TRIAGE, asked
 from tests.observability.certified import label
 from tests.observability.proposing import EXECUTOR, STEP, UNIT, directory, fill
 from tests.workers.conftest import Shell
-from workers.autonomy_falling import let_fall_often
+from workers.autonomy_falling import let_fall, let_fall_often
 from workers.catalog import load_catalog
 from workers.cli import app
 from workers.console import CommandError
@@ -89,6 +90,27 @@ def test_one_that_expires_is_ended_in_the_ledger_too(quick: Ledger, catalog: Cat
 
     assert why.what == "expired"
     assert let_fall(quick, catalog, datetime.now(UTC)) == []
+
+
+def test_one_that_cannot_be_judged_keeps_no_other_one_up(quick: Ledger, catalog: Catalog, caplog, monkeypatch):
+    """It is said of that one, and the next one falls."""
+    fill(quick, 1_500)
+    grant = sign_asked(quick, TRIAGE, asked(quick).seq, "eve", datetime.now(UTC))
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    other = sign(quick, replace(grant, grant_id="", segment="retail", expires_at=soon))
+    judged = granting.why_now
+
+    def odd(connection, catalog, grant, now):
+        if grant.segment != other.segment:
+            raise KeyError("nobody foresaw this")
+        return judged(connection, catalog, grant, now)
+
+    monkeypatch.setattr(granting, "why_now", odd)
+    ((fallen, (why,)),) = let_fall(quick, catalog, soon)
+
+    assert (fallen.grant_id, why.what) == (other.grant_id, "expired")
+    assert "the signed level A5 of fraud_review.triage cannot be looked at" in caplog.text
+    assert "nobody foresaw this" in caplog.text
 
 
 async def test_the_follower_lets_them_fall(quick: Ledger, catalog: Catalog, caplog, monkeypatch):
@@ -169,17 +191,17 @@ def test_a_severe_error_found_since_counts_whenever_it_was_proposed(ledger: Ledg
 
 def test_pending_audits_that_find_errors_end_a_level(quick: Ledger, catalog: Catalog):
     """Of proposals made before the asking; an answer that was known then is in the certificate, and counts no more."""
-    now = datetime.now(UTC)
     fill(quick, 1_500, agrees=lambda number, _: number % 100 > 0)
     before: dict[str, Any] = {"days": 5, "level": "A5", "confidence": 0.9, "threshold": 0.8}
     fill(quick, 60, name="due", route="auto", sampled="audit", agrees=None, raw=0.9, **before)
     sign_asked(quick, TRIAGE, asked(quick).seq, "eve", datetime.now(UTC))
     assert let_fall(quick, catalog, datetime.now(UTC)) == []
+    later = datetime.now(UTC) + timedelta(seconds=1)
     for number in range(60):
         found = Finding(f"{UNIT}:due-{number}", wrong=number % 2 > 0, severe=False, note="")
-        note_finding(quick, TRIAGE, found, "ann", now + timedelta(seconds=1))
+        note_finding(quick, TRIAGE, found, "ann", later)
 
-    ((_, (why,)),) = let_fall(quick, catalog, now + timedelta(minutes=1))
+    ((_, (why,)),) = let_fall(quick, catalog, later + timedelta(minutes=1))
     assert why.what == "bound"
     assert why.words.startswith("30 of 60 accepted cases since were wrong")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from observability.ledger.store import Ledger, LedgerUnavailableError
 from workers import autonomy_falling, rollout
 from workunits.registry import Catalog
+from workunits.rollout import Rollout
 
 Loop = Coroutine[Any, Any, None]
 
@@ -64,7 +66,7 @@ async def test_a_look_that_fails_is_said_and_the_next_one_comes(monkeypatch, cap
     place: Any = None  # what is looked at is not what is tried here
     guarding, falling = Looks(error), Looks(error)
     monkeypatch.setattr(rollout, "guard", guarding.later)
-    monkeypatch.setattr(autonomy_falling, "_let_fall", falling)
+    monkeypatch.setattr(autonomy_falling, "let_fall", falling)
 
     assert not await ends_after(guarding, rollout.guard_often(place, catalog, every=0))
     assert not await ends_after(falling, autonomy_falling.let_fall_often(ledger, catalog, every=0))
@@ -72,3 +74,31 @@ async def test_a_look_that_fails_is_said_and_the_next_one_comes(monkeypatch, cap
     told = [record.getMessage() for record in caplog.records if said in record.getMessage()]
     assert len(told) == 2, caplog.text
     assert str(error) in caplog.text
+
+
+async def test_a_rollout_that_cannot_be_judged_keeps_no_other_one_going(monkeypatch, caplog):
+    """It is said of that one, and the next one is stopped."""
+    splits = {unit: Rollout(unit, "1", "2", "new", 20) for unit in ("hello", "errand")}
+    place: Any = SimpleNamespace(client=None, deployment="", ledger=None)
+    catalog: Any = list(splits)
+    stopped = []
+
+    def broken(ledger, catalog, split):
+        if split.unit == "hello":
+            raise KeyError("nobody foresaw this")
+        return "exception_rate got worse"
+
+    async def read(*_):
+        return splits
+
+    async def stop(place, unit, actor, why):
+        stopped.append((unit, actor, why))
+
+    monkeypatch.setattr("workunits.rollout.read", read)
+    monkeypatch.setattr(rollout, "_broken", broken)
+    monkeypatch.setattr(rollout, "stop", stop)
+    said = await rollout.guard(place, catalog)
+
+    assert stopped == [("errand", "guardrail", "exception_rate got worse")]
+    assert said == ["errand: version 2 gets no new cases any more: exception_rate got worse"]
+    assert "the guardrails of hello cannot be looked at" in caplog.text
