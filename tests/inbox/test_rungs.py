@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -218,6 +219,33 @@ def test_whom_four_eyes_keep_from_a_task_is_not_told_that_it_went_up(
     (also,) = [one for one in due(ledger, places) if one.rung == "escalation-1-also"]
 
     assert also.recipients == ("person:ann", "person:cleo")
+
+
+async def test_a_clock_that_is_set_back_puts_off_no_look_at_all_tasks(
+    ledger: Ledger, places: tuple[Directory, Channels], store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    """What was written meanwhile is older than how far the notifier came, and only such a look finds it."""
+    now = {"wall": NOW + 2 * HOUR, "since": 1000.0}
+
+    class Wall(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return now["wall"].astimezone(tz)
+
+    monkeypatch.setattr("inbox.notices.datetime", Wall)
+    monkeypatch.setattr("inbox.notices.time", SimpleNamespace(monotonic=lambda: now["since"]))
+    looked: list[datetime | None] = []
+    monkeypatch.setattr("inbox.notices.read_tasks", lambda _, since: looked.append(since) or ([], NOW + 2 * HOUR))
+    board = Noticeboard(store)
+    board.open()
+    notifier = Notifier(cast("Cases", Engineless()), ledger, board, *places)
+    await notifier.follow()
+    now["wall"] -= HOUR
+    for _ in range(2):
+        now["since"] += 301
+        await notifier.follow()
+
+    assert [since is None for since in looked] == [True, False, True]
 
 
 class Engineless:
