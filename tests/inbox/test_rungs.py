@@ -225,24 +225,29 @@ async def test_a_clock_that_is_set_back_puts_off_no_look_at_all_tasks(
     ledger: Ledger, places: tuple[Directory, Channels], store: Store, monkeypatch: pytest.MonkeyPatch
 ):
     """What was written meanwhile is older than how far the notifier came, and only such a look finds it."""
-    now = {"wall": NOW + 2 * HOUR, "since": 1000.0}
+    wall, since_boot = [NOW + 2 * HOUR], [1000.0]
 
     class Wall(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> Any:
-            return now["wall"].astimezone(tz)
+            return wall[0].astimezone(tz)
 
     monkeypatch.setattr("inbox.notices.datetime", Wall)
-    monkeypatch.setattr("inbox.notices.time", SimpleNamespace(monotonic=lambda: now["since"]))
+    monkeypatch.setattr("inbox.notices.time", SimpleNamespace(monotonic=lambda: since_boot[0]))
     looked: list[datetime | None] = []
-    monkeypatch.setattr("inbox.notices.read_tasks", lambda _, since: looked.append(since) or ([], NOW + 2 * HOUR))
+
+    def look(_: object, since: datetime | None) -> tuple[list[Any], datetime]:
+        looked.append(since)
+        return [], NOW + 2 * HOUR
+
+    monkeypatch.setattr("inbox.notices.read_tasks", look)
     board = Noticeboard(store)
     board.open()
     notifier = Notifier(cast("Cases", Engineless()), ledger, board, *places)
     await notifier.follow()
-    now["wall"] -= HOUR
+    wall[0] -= HOUR
     for _ in range(2):
-        now["since"] += 301
+        since_boot[0] += 301
         await notifier.follow()
 
     assert [since is None for since in looked] == [True, False, True]
