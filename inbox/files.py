@@ -136,7 +136,7 @@ class Source:
     def _key(self, key: str, start: int | None) -> int | None:
         if start is None:
             return None
-        lines = self.text.splitlines()
+        lines = self.text.split("\n")
         for number in range(start + 1, len(lines) + 1):
             line = lines[number - 1]
             if re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
@@ -149,7 +149,7 @@ class Source:
         return None
 
     def _headers(self) -> Iterator[tuple[int, tuple[str, str]]]:
-        for number, line in enumerate(self.text.splitlines(), 1):
+        for number, line in enumerate(self.text.split("\n"), 1):
             found = _HEADER.match(line)
             if found:
                 yield number, (found[2], found[1])
@@ -168,7 +168,7 @@ def read(path: Path, what: str) -> Source:
     try:
         if path.stat().st_mode & stat.S_IWOTH:
             raise FileError(path, f"anyone may write this {what}: chmod o-w it")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise FileError(path, f"there is no such {what}; name one that is there") from None
     except UnicodeDecodeError:
@@ -236,7 +236,8 @@ class Watched(Generic[T]):
         if time.monotonic() - self._looked >= self.every:
             self._looked = time.monotonic()
             stamp = self._stamped()
-            if stamp != self._stamp:
+            # What kept it from being read may be mended without a word of it, such as by `chmod`.
+            if stamp != self._stamp or self.error:
                 self._stamp = stamp
                 self._read_again()
         return self._last
@@ -245,8 +246,9 @@ class Watched(Generic[T]):
         try:
             self._last = self.load(self.path)
         except WorkUnitsError as error:
+            if str(error) != self.error:
+                log.error("%s; what was read before stays in force", error)  # noqa: TRY400 - no traceback
             self.error = str(error)
-            log.error("%s; what was read before stays in force", error)  # noqa: TRY400 - no traceback
         else:
             self.error = ""
             log.info("%s: read again", self.path)

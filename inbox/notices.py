@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -81,7 +82,8 @@ class Notifier:
         self._queue = queue
         self._every = every
         self._teller = Teller(cases, ledger, board, directory, channels, url=url)
-        self._widely: datetime | None = None
+        self._widely: float | None = None
+        """When it last looked at all tasks, on a clock that nobody sets."""
         self._seen: dict[str, tuple[Any, ...]] = {}
         """What the last pass saw: the overlap lists it again, and it need not be thought through."""
 
@@ -131,8 +133,8 @@ class Notifier:
         Raises:
             LedgerUnavailableError, JournalUnavailableError, RPCError: the pass is made again.
         """
-        began = datetime.now(UTC)
-        wide = self._widely is None or began - self._widely >= WIDE_EVERY
+        began, since_boot = datetime.now(UTC), time.monotonic()
+        wide = self._widely is None or since_boot - self._widely >= WIDE_EVERY.total_seconds()
         mark = await asyncio.to_thread(self._board.mark)
         since = mark - OVERLAP if mark and not wide else None
         seen, newest = await asyncio.to_thread(self._read, since)
@@ -141,7 +143,7 @@ class Notifier:
         if wide:
             keep = {task.row.task_id for task in seen}
             await asyncio.to_thread(self._board.prune, began - KEPT, keep)
-            self._widely = began
+            self._widely = since_boot
         await asyncio.to_thread(self._board.passed, newest, began)
         self._seen = {task.row.task_id: task.key for task in seen}
         return told

@@ -142,10 +142,15 @@ def _moment(entry: Entry, key: str, zone: tzinfo) -> datetime | None:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise entry.error(key, "a day, or a time with its zone, such as 2026-08-03T12:00:00+02:00")
-        return value.astimezone(UTC)
-    if not isinstance(value, date):
+    elif isinstance(value, date):
+        value = datetime.combine(value, time(0), zone)
+    else:
         raise entry.error(key, "a day without quotes, such as 2026-08-03")
-    return datetime.combine(value, time(0), zone).astimezone(UTC)
+    try:
+        value.astimezone(zone)  # in which it is said to people
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise entry.error(key, "it lies too far away; write a day within the years 2 to 9998") from None
 
 
 def _person(entry: Entry, key: str, people: dict[str, Person]) -> str:

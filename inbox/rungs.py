@@ -115,6 +115,7 @@ def notices_of(
         quiet = {f"person:{row.owner}"}
         yield _notice(row, f"escalation-{row.level}", "accountable", [one for one in accountable if one not in quiet])
         told = people.of_roles(role for role in row.also.split("\n") if role)
+        quiet |= {f"person:{name}" for name in row.excluded}
         yield _notice(row, f"escalation-{row.level}-also", "candidates", [one for one in told if one not in quiet])
     for reminder in seen.reminders:
         yield _notice(row, reminder.rung, audience, [*holders, *people.of_roles(_owner(row.unit, catalog))])
@@ -134,14 +135,16 @@ class _People:
         return [f"person:{self._present(self.row.owner) or self.row.owner}"]
 
     def candidates(self) -> list[str]:
-        """Who may take it: in the role's own channel where it has one, else each person."""
+        """Who may take it: in the role's own channel where it has one, else each person, were all of them away."""
         row = self.row
         if row.person:
             return [f"person:{self._present(row.person) or row.person}"]
         if self.channels.has_role(row.role):
             return [f"role:{row.role}"]
-        names = (self._present(name) for name in self.directory.people_of(row.role, self.now))
-        return [f"person:{name}" for name in dict.fromkeys(names) if name and name not in row.excluded]
+        names = [name for name in self.directory.people_of(row.role, self.now) if name not in row.excluded]
+        present = dict.fromkeys(self._present(name) for name in self.directory.people_of(row.role, self.now))
+        there = [name for name in present if name and name not in row.excluded]
+        return [f"person:{name}" for name in there or names]
 
     def of_roles(self, roles: Iterable[str]) -> list[str]:
         """Whoever has one of some roles: in the role's own channel where it has one, else each person."""
@@ -170,7 +173,7 @@ def _notice(row: Row[Any], rung: str, audience: Audience, recipients: Iterable[s
         task_id=row.task_id,
         rung=rung,
         audience=audience,
-        recipients=tuple(recipients),
+        recipients=tuple(dict.fromkeys(recipients)),
         unit=row.unit,
         key=row.business_key,
         step=row.step,

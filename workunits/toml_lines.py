@@ -16,7 +16,7 @@ def lines_of(text: str) -> Mapping[tuple[str, ...], int]:
     found: dict[tuple[str, ...], int] = {}
     table: tuple[str, ...] = ()
     count: Counter[tuple[str, ...]] = Counter()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         said = line.strip()
         if said.startswith("["):
             table = _path(said) or table

@@ -88,6 +88,17 @@ FREE: tuple[list[str], str] = ([], "founders' day")
             "founders' day (observed)",
         ),
         (yearly("12-31", "observed = true"), "2023-01-02", [], "founders' day (observed)"),
+        # Two that move over the turn of the year, on Saturday and Sunday, each to a day of its own.
+        *(
+            (yearly("12-31", "observed = true") + yearly("01-01", "observed = true"), day, *said)
+            for day, said in (
+                ("2023-01-02", ([], "founders' day (observed)")),
+                ("2023-01-03", ([], "founders' day (observed)")),
+                ("2023-01-04", ORDINARY),
+                ("2022-01-03", ([], "founders' day (observed)")),
+                ("2022-01-04", ORDINARY),
+            )
+        ),
         # Single dates win over everything.
         (
             GERMANY + '[[dates]]\non = 2026-04-03\nname = "audit"\nhours = ["10:00-12:00"]',

@@ -46,6 +46,7 @@ def test_input_61_a_zone_that_looks_like_a_path_is_refused(zone):
         ("Europe", "Europe/"),  # a folder
         ("CEST", "write one such as"),
         ("localtime", "write one such as"),  # another one on each machine
+        ("right/Europe/Berlin", "Europe/Berlin"),  # there on some machines alone, and with leap seconds
         ("Amerika/New_York", "America/New_York"),
     ],
 )
@@ -144,6 +145,10 @@ reason = "x"
             HEAD + HOURS + '[[every_year]]\non = "04-30"\nname = "x"\nobserved = true\nhours = ["09:00-10:00"]\n',
             "c.toml:8: every_year 1, observed: a day with hours of its own cannot move; leave one of the two out",
         ),
+        (
+            "# a\u2028b\x85c\n" + HEAD + '[hours]\nmonday = ["9-17"]',
+            'c.toml:5: hours.monday, interval 1: write an interval as "09:00-17:00", up to "24:00"',
+        ),
         ("version = 0\n" + 'zone = "UTC"\n' + HOURS, "c.toml:1: version: should be greater than or equal to 1"),
     ],
 )
@@ -158,6 +163,13 @@ def test_several_intervals_a_day_up_to_its_end():
 
     assert calendar.hours.monday == ((0, 360), (360, 450), (1320, 1440))
     assert calendar.hours.tuesday == ()
+
+
+def test_a_file_that_begins_with_a_byte_order_mark_is_read(tmp_path):
+    """As some editors write it, with their ends of lines; nobody sees it in the file's first line."""
+    (tmp_path / "c.toml").write_bytes(b"\xef\xbb\xbf" + (HEAD + HOURS).replace("\n", "\r\n").encode())
+
+    assert read(tmp_path / "c.toml") == parse(HEAD + HOURS, "c.toml")
 
 
 def test_a_file_that_cannot_be_read(tmp_path):

@@ -295,3 +295,27 @@ async def test_of_two_reprojections_the_later_one_counts(lab, tmp_path):
         ("fixed@2", "done"),
         ("shifting@2", "done"),
     ]
+
+
+async def test_a_reprojection_sees_as_far_ahead_as_was_seen_before(lab, tmp_path):
+    """A budget that reaches beyond the usual 400 days still has a due time by the new version."""
+    there, _ = office(lab, tmp_path)
+
+    def briefly(version, minutes):
+        said = f'version = {version}\nzone = "UTC"\n[hours]\nsunday = ["09:00-09:{minutes:02}"]\n'
+        (tmp_path / "shifting" / f"{version}.toml").write_text(said, encoding="utf-8")
+
+    briefly(1, 8)
+    async with there.worker():
+        case, _ = await opened(there, Twofold)
+        before = await there.cases.show(case)
+        briefly(2, 7)
+        moving = await told(there, "shifting", 2)
+        after = await there.cases.show(case)
+        await over(there, case)
+
+    weeks = [facts(view).due // us(7 * 24 * HOUR) if facts(view).due else None for view in (before, after)]
+    assert moving.error == ""
+    assert facts(after).calendar == "shifting@2"
+    assert weeks[0] in (59, 60)
+    assert weeks[1] in (68, 69)

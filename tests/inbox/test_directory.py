@@ -170,6 +170,10 @@ def test_two_absences_of_one_person_at_once_are_refused(tmp_path):
         (HEAD + holds("anna"), 13, "person: there is no such person; did you mean ann?"),
         (HEAD + holds("ann", 'until = "2026-07-01"'), 14, "until: a day without quotes"),
         (HEAD + holds("ann", "until = 2026-07-01T00:00:00"), 14, "until: a day, or a time with its zone"),
+        (HEAD + away("ben", "2026-08-01", "9999-12-31T23:00:00-05:00"), 14, "until: it lies too far away"),
+        (HEAD + holds("ann", "until = 9999-12-31T23:30:00Z"), 14, "until: it lies too far away"),
+        (HEAD.replace("Madrid", "Berlin") + away("ben", "0001-01-01", "2026-08-01"), 13, "from: it lies too far away"),
+        ("# a\u2028b\n" + HEAD + holds("anna"), 14, "person: there is no such person; did you mean ann?"),
         (HEAD + holds("ann", "from = 2026-07-01", "until = 2026-07-01"), 15, "until: it is not after"),
         (HEAD + holds("ann", role="system"), 12, "role: the role system is the runtime's own"),
         (HEAD + away("ann", "2026-08-01", "2026-08-02", "ann"), 15, "nobody stands in for themselves"),
@@ -213,6 +217,27 @@ def test_a_new_version_is_taken_and_a_bad_one_is_not(tmp_path, caplog):
     assert "there is no such directory" in directory.error
     path.write_text(HEAD + holds("cleo"), encoding="utf-8")
     assert (directory.accountable("head", now), directory.error) == ("cleo", "")
+
+
+def test_a_version_that_could_not_be_read_is_taken_once_it_can_be(tmp_path, caplog):
+    """Its remedy may change no word of it, such as `chmod o-w`; meanwhile the log says it once."""
+    path = tmp_path / "d.toml"
+    path.write_text(HEAD + holds("ann"), encoding="utf-8")
+    directory = Directory.watch(path, every=0)
+    now = datetime.now(UTC)
+    path.write_text(HEAD + holds("ben"), encoding="utf-8")
+    path.chmod(0o666)
+    with caplog.at_level(logging.ERROR, "workunits.inbox"):
+        assert [directory.accountable("head", now) for _ in range(3)] == ["ann"] * 3
+    assert [record.message.count("chmod o-w") for record in caplog.records] == [1]
+    path.chmod(0o644)
+
+    assert (directory.accountable("head", now), directory.error) == ("ben", "")
+
+
+def test_a_file_that_begins_with_a_byte_order_mark_is_read(tmp_path):
+    """As some editors write it; nobody sees it in the file's first line."""
+    assert load(tmp_path, "\ufeff" + HEAD + holds("ann")).accountable("head", datetime.now(UTC)) == "ann"
 
 
 def test_a_directory_without_a_file_knows_nobody():

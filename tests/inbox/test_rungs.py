@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,7 @@ from inbox.notices import Notifier
 from inbox.rungs import notices_of, read_tasks
 from inbox.store import Store
 from observability.ledger.store import Ledger
-from observability.ledger.tables import clock_entries, clocks
+from observability.ledger.tables import clock_entries, clocks, tasks
 from tests.inbox.conftest import PEOPLE
 from tests.inbox.test_listing import CATALOG, HOUR, NOW, fill, task_row
 from tests.inbox.town import PACE, store
@@ -161,6 +162,95 @@ def test_what_an_older_version_told_is_not_told_again(
     with store.read() as connection:
         rungs = connection.execute(notices.select().order_by(notices.c.made_at, notices.c.rung)).all()
     assert [row.rung for row in rungs] == ["passed-1", "assignment", "passed-1-finish_by-1"]
+
+
+def known(tmp_path: Path, *more: str) -> Directory:
+    """The people, with further entries."""
+    path = tmp_path / "more.toml"
+    path.write_text("\n".join([PEOPLE, *more]), encoding="utf-8")
+    return Directory.watch(path)
+
+
+def away(*names: str) -> list[str]:
+    """Absences with nobody who stands in."""
+    there = "[[absence]]\nperson = {name}\nfrom = 2020-01-01\nuntil = 2090-01-01\n"
+    return [there.replace("{name}", f'"{name}"') for name in names]
+
+
+def test_whoever_owns_the_unit_and_may_take_the_task_is_reminded_once(
+    ledger: Ledger, fired: Fired, places: tuple[Directory, Channels], store: Store, tmp_path: Path
+):
+    """Twice the same recipient would keep the whole pass from being put up, and everybody from being told."""
+    owned = PEOPLE.replace('experts = ["expert"]', 'experts = ["expert", "test owner"]')
+    path = tmp_path / "owned.toml"
+    path.write_text(owned, encoding="utf-8")
+    board = Noticeboard(store)
+    notifier = Notifier(cast("Cases", Engineless()), ledger, board, Directory.watch(path), places[1])
+    fired("unit", number=1)
+    with ledger.read() as connection:
+        seen, _ = read_tasks(connection, None)
+
+    assert notifier._put_up(seen, NOW + HOUR) == 2
+    assert [one.recipients for one in board.new()] == [("person:cleo", "person:dora")] * 2
+
+
+def test_where_all_of_a_role_are_away_they_are_told_nevertheless(
+    ledger: Ledger, places: tuple[Directory, Channels], tmp_path: Path
+):
+    """A notice is told once only: nobody would hear of the task, not even on their return."""
+    with ledger.read() as connection:
+        (seen,), _ = read_tasks(connection, None)
+
+    def told(*names: str) -> tuple[str, ...]:
+        return next(notices_of(seen, known(tmp_path, *away(*names)), places[1], CATALOG, NOW)).recipients
+
+    assert told("cleo") == ("person:dora",)
+    assert told("cleo", "dora") == ("person:cleo", "person:dora")
+    seen.row.excluded.append("cleo")
+    assert told("dora") == ("person:dora",)
+
+
+def test_whom_four_eyes_keep_from_a_task_is_not_told_that_it_went_up(
+    ledger: Ledger, places: tuple[Directory, Channels]
+):
+    """The role to which it went may take it; who did what is checked may not."""
+    with ledger.write() as connection:
+        connection.execute(update(tasks).values(level=1, also="\nclerk\n", excluded=["ben"]))
+    (also,) = [one for one in due(ledger, places) if one.rung == "escalation-1-also"]
+
+    assert also.recipients == ("person:ann", "person:cleo")
+
+
+async def test_a_clock_that_is_set_back_puts_off_no_look_at_all_tasks(
+    ledger: Ledger, places: tuple[Directory, Channels], store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    """What was written meanwhile is older than how far the notifier came, and only such a look finds it."""
+    wall, since_boot = [NOW + 2 * HOUR], [1000.0]
+
+    class Wall(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return wall[0].astimezone(tz)
+
+    monkeypatch.setattr("inbox.notices.datetime", Wall)
+    monkeypatch.setattr("inbox.notices.time", SimpleNamespace(monotonic=lambda: since_boot[0]))
+    looked: list[datetime | None] = []
+
+    def look(_: object, since: datetime | None) -> tuple[list[Any], datetime]:
+        looked.append(since)
+        return [], NOW + 2 * HOUR
+
+    monkeypatch.setattr("inbox.notices.read_tasks", look)
+    board = Noticeboard(store)
+    board.open()
+    notifier = Notifier(cast("Cases", Engineless()), ledger, board, *places)
+    await notifier.follow()
+    wall[0] -= HOUR
+    for _ in range(2):
+        since_boot[0] += 301
+        await notifier.follow()
+
+    assert [since is None for since in looked] == [True, False, True]
 
 
 class Engineless:

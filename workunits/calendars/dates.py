@@ -88,14 +88,16 @@ class Dates:
 
     def _rolled(self, day: date) -> str:
         """The holiday that is observed on a date because its own is not worked."""
-        return self._observed(day.year - 1).get(day) or self._observed(day.year).get(day, "")
+        return self._observed(day.year).get(day, "")
 
     def _observed(self, year: int) -> dict[date, str]:
-        """The working days that are free for a year's holidays which fall on no working day."""
+        """The working days that are free for holidays which fall on no working day, of a year and the one before."""
         if year in self._later:
             return self._later[year]
         taken = self._later[year] = {}
-        moving = [(one.in_year(year), one.name) for one in self._calendar.every_year if one.observed]
+        observed = [one for one in self._calendar.every_year if one.observed]
+        # Those of the year before may reach into this one, and take a day from its own.
+        moving = [(one.in_year(of), one.name) for of in (year - 1, year) for one in observed]
         for day, name in sorted((day, name) for day, name in moving if day):
             at = day
             while not self._calendar.hours.on(at) or at in taken or (at != day and at in self._free(at.year)):

@@ -120,7 +120,7 @@ def text_of(path: Path) -> str:
         if len(content) > LARGEST:
             why = "larger than 1 MB; a calendar is a short TOML file"
         else:
-            return content.decode()
+            return content.decode("utf-8-sig")
     except FileNotFoundError:
         why = "there is no such calendar file; name one that is there"
     except UnicodeDecodeError:

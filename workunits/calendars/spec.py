@@ -20,7 +20,8 @@ MIDNIGHT = 24 * 60
 """The minute at which a local day ends."""
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SPAN = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
-_OF_THE_MACHINE = ("localtime", "posixrules")
+_OF_THE_MACHINE = ("localtime", "posixrules", "posix", "right")
+"""Zones, and folders of zones, that are no part of the database; `right` counts leap seconds, too."""
 
 Span = tuple[int, int]
 """Begin and end of working time, in minutes of a local day."""
@@ -30,7 +31,7 @@ def _zone(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*", name):
         raise ValueError("a zone is a name such as Europe/Berlin, never a path")
     try:
-        if name in _OF_THE_MACHINE:
+        if name.partition("/")[0] in _OF_THE_MACHINE:
             raise ValueError
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

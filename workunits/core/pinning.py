@@ -96,6 +96,8 @@ class Calendars:
 
     async def _pin(self, name: str, version: int | None, ahead: timedelta) -> None:
         since, until = since_1970(self._started - BACK), since_1970(workflow.now() + ahead)
+        if name in self.known:  # never less far than before: a long budget would have no due time any more
+            until = max(until, self.known[name].pinned.until)
         pinned = await workflow.execute_local_activity(
             CALENDAR_ACTIVITY,
             PinOrder(name=name, version=version, since=since, until=until),
