@@ -37,7 +37,7 @@ class Event:
     """The performance: the step's name, with `-2`, `-3` when it was performed again; the case's id for `CASE`."""
     transition: str
     executor: str | None = None
-    """`automated`, `ai` or `human`."""
+    """`automated`, `ai`, `human`, or `unit`: a case of another one."""
     resource: str | None = None
     """The person, or `<unit>.<step>` for a machine; none where nobody did it, such as an expiry."""
     role: str | None = None
