@@ -17,10 +17,14 @@ class Discreet(SpanExporter):
     def __init__(self, inner: SpanExporter) -> None:
         """Export through `inner`."""
         self._inner = inner
+        self.taken = 0
+        """How often spans were taken from here."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """See base class."""
-        return self._inner.export([_without_texts(span) for span in spans])
+        result = self._inner.export([_without_texts(span) for span in spans])
+        self.taken += result is SpanExportResult.SUCCESS
+        return result
 
     def shutdown(self) -> None:
         """See base class."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import Any
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, trace
 from opentelemetry.util import types
@@ -23,8 +24,14 @@ from temporalio.worker import ExecuteWorkflowInput, HandleUpdateInput, WorkflowI
 from observability import deciding
 from workunits import trace_ids
 
+if TYPE_CHECKING:
+    from observability.discreet import Discreet
+
 QUEUE = 20_000
 """Spans that wait to be sent: a follower that catches up makes thousands at once. `OTEL_BSP_MAX_QUEUE_SIZE` wins."""
+PATIENCE = 5.0
+"""Seconds for a collector to take the next spans when the process ends; one that is down keeps nobody from ending."""
+_exporters: list[Discreet] = []
 
 
 def tracing_plugin(service: str = "workunits") -> OpenTelemetryPlugin:
@@ -40,10 +47,17 @@ def tracing_plugin(service: str = "workunits") -> OpenTelemetryPlugin:
 
 
 def shut_down() -> None:
-    """Send the spans that are still here; for the end of the process."""
+    """Send the spans that are still here, as long as they are taken; for the end of the process."""
     provider = trace.get_tracer_provider()
-    if isinstance(provider, ReplaySafeTracerProvider):
-        provider.shutdown()
+    if not isinstance(provider, ReplaySafeTracerProvider):
+        return
+    ending = Thread(target=provider.shutdown, daemon=True)
+    ending.start()
+    goes_on = True
+    while goes_on:
+        before = [exporter.taken for exporter in _exporters]
+        ending.join(PATIENCE)
+        goes_on = ending.is_alive() and before != [exporter.taken for exporter in _exporters]
 
 
 def service_name(service: str) -> str:
@@ -130,5 +144,6 @@ def set_up_once(service: str) -> None:
     from observability.discreet import Discreet
 
     queue = None if os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else QUEUE
-    provider.add_span_processor(BatchSpanProcessor(Discreet(OTLPSpanExporter()), max_queue_size=queue))
+    _exporters.append(Discreet(OTLPSpanExporter()))
+    provider.add_span_processor(BatchSpanProcessor(_exporters[-1], max_queue_size=queue))
     deciding.tell_from_now_on()

@@ -20,6 +20,10 @@ CASE = "CASE"
 """The activity of the case as a whole; no step has such a name, they are lower case."""
 _ABORTED = ("cancelled", "failed")
 """The closes after which the case as a whole counts as aborted."""
+_TAKES = ("assign", "start", "complete")
+"""What makes a free task somebody's, beside a claim."""
+_HANDS = ("assign", "delegate")
+"""What gives a task to somebody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Event:
     """The performance: the step's name, with `-2`, `-3` when it was performed again; the case's id for `CASE`."""
     transition: str
     executor: str | None = None
-    """`automated`, `ai` or `human`."""
+    """`automated`, `ai`, `human`, or `unit`: a case of another one."""
     resource: str | None = None
     """The person, or `<unit>.<step>` for a machine; none where nobody did it, such as an expiry."""
     role: str | None = None
@@ -110,23 +114,41 @@ class _Step:
         )
 
     def _taken(self) -> Iterator[Event]:
-        """Each time that a person took the task, by a claim or by starting or completing it at once."""
-        free, said = True, False
-        for row in self._actions:
-            if row["action"] == "release":
-                free = True
-            elif free:
-                free, said = False, said or row["at"] == self._step["claimed_at"]
-                yield self._event("assign", row["at"], row["actor"], acting_for=row["acting_for"])
-        if self._step["claimed_at"] and not said:  # a long case keeps its last actions only
-            step = self._step
+        """Each time that a person was given the task, or took it: by a claim, by starting or completing it at once."""
+        step, said = self._step, False
+        for transition, row in self._moves():
+            if transition == "assign":
+                said = said or row["at"] == step["claimed_at"]
+                by = (self._assigned(row), None) if row["action"] == "assign" else (row["actor"], row["acting_for"])
+                yield self._event("assign", row["at"], by[0], acting_for=by[1])
+        if step["claimed_at"] and not said:  # a long case keeps its last actions only
             yield self._event("assign", step["claimed_at"], step["performer"], acting_for=step["acting_for"])
 
     def _released(self) -> Iterator[Event]:
         """The standard model knows no way back from assigned to ready."""
-        for row in self._actions:
-            if row["action"] == "release":
+        for transition, row in self._moves():
+            if transition == "unknown":
                 yield self._event("unknown", row["at"], row["actor"], code="released")
+
+    def _moves(self) -> Iterator[tuple[str, Row]]:
+        """Each action by which the task became somebody's or nobody's; what operators decide on a machine's is none."""
+        taken = False
+        for row in self._actions if self._human else ():
+            # Whoever claims it finds it free: the ladder takes tasks away without an action.
+            if row["action"] == "claim" or (not taken and row["action"] in _TAKES):
+                taken = True
+                yield "assign", row
+            elif taken and row["state"] == "ready":
+                taken = False
+                yield "unknown", row
+
+    def _assigned(self, row: Row) -> str | None:
+        """To whom it was assigned, where nobody else had it later: the action names who did it."""
+        step, later = self._step, self._actions[self._actions.index(row) + 1 :]
+        if row["at"] != step["claimed_at"] or any(other["action"] in _HANDS for other in later):
+            return None
+        owner: str | None = step["acting_for"] or step["performer"]
+        return owner
 
     def _worked(self) -> Iterator[Event]:
         begun_by = {row["at"]: row["actor"] for row in self._actions if row["action"] == "start"}
@@ -137,7 +159,8 @@ class _Step:
             intervals.append((max(begun_by), max(begun_by)))
         last = len(intervals) - 1
         for number, (begin, end) in enumerate(intervals):
-            by = begun_by.get(begin, self._step["performer"])
+            # A machine worked, also where an operator gave the result in the end.
+            by = begun_by.get(begin, self._step["performer"]) if self._human else None
             yield self._event("resume" if number else "start", begin, by)
             if number < last or not (goes_on or end == self._end_at()):
                 yield self._event("suspend", end, by)
@@ -147,11 +170,12 @@ class _Step:
         return bool(self._step["done_at"] is None and self._task and self._task["state"] == "in_progress")
 
     def _end_at(self) -> datetime | None:
-        """When it ended: a machine's work, not the moment at which the case took its result."""
+        """When it ended: a machine's work, not when the case took its result; if an operator gave it, then."""
         done: datetime | None = self._step["done_at"]
         if done is None:
             return None
-        if not self._human and self._intervals and self._step["ended"] != "cancelled":
+        given = self._human or self._step["performer"]
+        if not given and self._intervals and self._step["ended"] != "cancelled":
             return self._intervals[-1][1]
         closed: datetime | None = self._case["closed_at"]
         return min(done, closed) if closed else done

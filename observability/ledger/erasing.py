@@ -131,6 +131,8 @@ def _erase_people(connection: Connection, names: Iterable[str], forgetting: Forg
         connection.execute(update(cases).where(or_(*_asked_by(name))).values(cancelled_by=None, record=None))
         connection.execute(update(cases).where(cases.c.case_id.in_(_failed_by(name))).values(why=None))
         connection.execute(update(incidents).where(incidents.c.who == name).values(why=None))
+        of_clocks = update(clock_entries).where(clock_entries.c.actor == name)
+        connection.execute(of_clocks.values(dict.fromkeys(CLOCK_TOLD)))
         _rename(connection, name, forgetting.alias(name), None)
         told = update(evidence).where(evidence.c.recorded_by == name)
         connection.execute(told.values(recorded_by=forgetting.alias(name)))

@@ -190,6 +190,11 @@ def test_a_progress_bar_on_a_terminal(tmp_path, address):
         (["--format", "csv", "--state", "asleep"], "--state", "one of open, closed, running"),
         (["--format", "csv", "--since", "yesterday"], "--since", "write a day, or a time with its zone"),
         (["--format", "csv", "--until", "2026-01-31T10:00"], "--until", "write a day, or a time with its zone"),
+        (
+            ["--format", "csv", "--since", "0001-01-01T00:00:00+05:00"],
+            "--since",
+            "write a day, or a time with its zone",
+        ),
     ],
 )
 def test_what_is_refused_before_anything_is_read(args, field, says):

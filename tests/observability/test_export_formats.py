@@ -21,6 +21,7 @@ from observability.export.reading import PAGE, Wanted, count, page_query, read
 from observability.ledger.store import Ledger
 from observability.ledger.tables import cases
 from tests.observability.event_log import SECOND, START, a_case, attributes, check_structure, figures, fill, put
+from workunits.core.steps import KINDS
 
 EVIL = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1")
 TABLES: tuple[spreadsheet.Table, ...] = ("cases", "steps", "events")
@@ -89,6 +90,8 @@ def test_the_columns_are_documented():
     of_log = {key for key, _ in (*xes._OF_CASE, *xes._OF_EVENT)}
 
     assert {name for name in columns | set(lines.KEYS) | of_log if f"`{name}`" not in said} == set()
+    (executor,) = (line for line in said.splitlines() if line.startswith("| `executor` |"))
+    assert {kind for kind in KINDS if f"`{kind}`" not in executor} == {"hybrid"}  # its parts are `ai` and `human`
 
 
 def test_a_table_of_events(ledger):

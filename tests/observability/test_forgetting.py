@@ -27,6 +27,7 @@ from tests.lab.units import Plain, Ruled
 from tests.observability.event_log import a_case, put
 from tests.observability.invented import case_rows, records
 from workunits.core.errors import BadInput
+from workunits.core.record import ClockEntry
 from workunits.registry import Catalog
 
 CATALOG = Catalog([PACKAGE])
@@ -105,6 +106,26 @@ def test_whom_four_eyes_keep_from_a_task_is_a_name_too(ledger, clerk, arrives):
     assert about == (arrives == "before")
     assert clerk not in everything(ledger)
     assert {(2, "ann")} == {(len(names), names[1]) for names in listed}
+
+
+@pytest.mark.parametrize("arrives", ["before", "after"])
+def test_what_a_forgotten_person_said_of_a_clock_goes_too(ledger, clerk, arrives):
+    """As what they said of an incident: whether the rows were there already or come later, and others' words stay."""
+    made, again = (a_case("1", entries=[_paused(clerk, "hers"), _paused("ann", "another's")]) for _ in range(2))
+    if arrives == "before":
+        put(ledger, made)
+        assert "hers" in everything(ledger)
+    forget(ledger, "subject", clerk, actor="privacy officer")
+    if arrives == "after":
+        put(ledger, again)
+
+    assert "hers" not in everything(ledger)
+    assert "a letter of another's" in everything(ledger)
+
+
+def _paused(by: str, whose: str) -> ClockEntry:
+    told = f"a letter of {whose}"
+    return ClockEntry(at=1, clock="unit", entry="pause", by=by, reason="customer", evidence=told)
 
 
 async def test_a_forgotten_case_keeps_its_figures(bench, ledger, clerk, customer):

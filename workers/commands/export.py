@@ -178,14 +178,15 @@ def _moment(text: str, field: str) -> datetime | None:
     except ValueError:
         pass
     try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
+        said = datetime.fromisoformat(text)
+        when = said.astimezone(UTC) if said.tzinfo else None
+    except (ValueError, OverflowError):  # the last: of the year 1 or 9999, and of none by UTC
         when = None
-    if when is None or when.tzinfo is None:
+    if when is None:
         fail(
             "write a day, or a time with its zone: 2026-01-31, 2026-01-31T14:05:00Z", field=field, code="invalid_field"
         )
-    return when.astimezone(UTC)
+    return when
 
 
 @contextmanager
