@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 COMMAND = (sys.executable, "-P", "-m")
-PATIENCE = 110.0
+PATIENCE = 240.0
 
 
 @dataclass

@@ -18,7 +18,7 @@ import pytest_asyncio
 from workers.engine.embedded import Engine, Plan
 
 COMMAND = (sys.executable, "-P", "-m", "workers.cli")
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 CONTRACTS = """
 from pydantic import BaseModel
