@@ -167,8 +167,8 @@ async def test_f07_the_gap_is_exported(tmp_path, monkeypatch):
             during = await scraped(port)
             fleet.worker()
             # Another thread answers the scrape: it may come in the middle of a look's figures.
-            names = ('gap_cases{kind="deadline"', 'gap_cases{kind="warn"', 'findings{kind="no_worker"')
-            for gone in (*names, 'findings{kind="rung_missing"'):
+            zero = ('gap_cases{kind="deadline"', 'gap_cases{kind="warn"', 'findings{kind="no_worker"')
+            for gone in (*zero, 'findings{kind="rung_missing"'):
                 await fleet.until(lambda gone=gone: has(port, f'workunit_watchdog_{gone},unit="urgent"}} 0.0'))
             after = await scraped(port)
             stop.set()

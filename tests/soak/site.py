@@ -95,7 +95,7 @@ class Program:
                 self.deaths.append(f"{self.name} ended with {self._process.poll()}: {said[-300:]}")
             await asyncio.sleep(_PAUSE)
             # Else the storm has come by meanwhile: it is to stay away, or is there again already.
-            if self.wanted and self._process.poll() is not None:
+            if not self.pids() and self.wanted:
                 await self.revive()
 
     def is_up(self) -> bool:
