@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 COMMAND = (sys.executable, "-P", "-m")
-PATIENCE = 110.0
+PATIENCE = 240.0
 
 
 @dataclass
@@ -40,10 +40,14 @@ class Run:
     def until(self, look: str | Callable[[str], bool]) -> str:
         """Wait until it says something."""
         deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline and self.process.poll() is None:
-            self.children.update(psutil.Process(self.process.pid).children())
+        while time.monotonic() < deadline:
+            over = self.process.poll() is not None  # asked first: its last words count
+            if not over:
+                self.children.update(psutil.Process(self.process.pid).children())
             if look in self.said if isinstance(look, str) else look(self.said):
                 return self.said
+            if over:
+                break
             time.sleep(0.02)
         raise AssertionError(f"it never said {look!r} (exit {self.process.poll()}):\n{self.said}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import socket
@@ -10,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.e2e.conftest import Place, Run
+from tests.e2e.conftest import PATIENCE, Place, Run
 from workers.catalog import OWN
 from workers.demo_cases import SCRIPTS
 from workers.engine.address import Address
@@ -34,9 +35,10 @@ def usual_port_is_taken() -> Iterator[None]:
 
 
 def seeded(place: Place) -> Run:
-    """Start everything, and wait until it is up."""
+    """Start everything, and wait until it is up and has said where."""
     run = place.start("up", "--seed", "--no-ui", "--json")
     run.until("Ctrl-C stops everything")
+    run.until(lambda _: run.gave.rstrip().endswith("}"))
     return run
 
 
@@ -57,7 +59,10 @@ async def answered(run: Run, key: str) -> CaseView:
     catalog = Catalog([OWN])
     cases = Cases(await connect(Settings.model_construct(), catalog, address=address), catalog)
     case = f"{script.unit}:{key}"
-    task = (await cases.show(case)).tasks[0]
+    async with asyncio.timeout(PATIENCE):
+        while not (tasks := (await cases.show(case)).tasks):  # noqa: ASYNC110 - `up` does not wait for slow machines
+            await asyncio.sleep(0.05)
+    task = tasks[0]
     answer = script.people[task.step]
     body = answer.gives.model_dump(mode="json")
     await cases.act(task.id, "complete", actor=answer.by, roles=[task.role], body=body, patience=30)

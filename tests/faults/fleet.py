@@ -33,7 +33,7 @@ from workunits.registry import Catalog
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PATIENCE = 100.0
+PATIENCE = 240.0
 """Seconds of waiting for a fact; no test waits for them unless something is broken."""
 TASK_TIMEOUT = timedelta(seconds=2)
 """For cases whose workflow task is lost or fails: the usual ten seconds only make a test slow."""

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import pytest
 
 from tests.faults.durable import Durable, durable
 from tests.faults.fleet import ROOT, TASK_TIMEOUT, kill
@@ -146,7 +145,6 @@ async def watched(fleet: Durable) -> AsyncIterator[System]:
             await system.close()
 
 
-@pytest.mark.timeout(300)
 async def test_a_system_that_is_broken_five_ways_calls_somebody_each_time(tmp_path):
     """Wedged, late, blocked, not counted, without workers: five alerts, which nothing raised while all was well."""
     async with durable(tmp_path) as fleet:

@@ -50,6 +50,7 @@ async def test_f17_a_worker_with_a_wrong_clock(fleet, days, side):
 async def test_f17_doctor_says_that_the_clock_is_wrong(fleet):
     """Run on the machine with the wrong clock, it names the difference, and judges the rest by the engine's clock."""
     fleet.worker()
+    await fleet.until(lambda: fleet.doctor() == [])
 
     found = fleet.doctor(**wrong(400))
 

@@ -27,6 +27,8 @@ OUTAGE, FROZEN = 4.0, 10.0
 """Seconds."""
 KEEPALIVE = 45.0
 """Seconds until the SDK gives up a connection from which nothing comes any more."""
+SOON = 30.0
+"""Seconds: a connection that is not given up needs a few of them, and more on a busy machine."""
 
 
 @asynccontextmanager
@@ -80,7 +82,7 @@ async def test_f19_a_bad_network(tmp_path, kind):
     """Connections are reset, or stand still with all that was sent, or need 0.2 s for everything."""
     async with behind_a_proxy(tmp_path) as (fleet, proxy):
         begin = {"cut": proxy.cut, "hold": proxy.hold, "slow": lambda: proxy.slow(0.2)}[kind]
-        await heals(fleet, lasting(OUTAGE, begin, proxy.heal), 10)
+        await heals(fleet, lasting(OUTAGE, begin, proxy.heal), SOON)
 
 
 async def test_f19_an_engine_that_stands_still(tmp_path):
@@ -88,14 +90,13 @@ async def test_f19_an_engine_that_stands_still(tmp_path):
     async with behind_a_proxy(tmp_path) as (fleet, _):
         pid = fleet.engine.pid
         stop, go_on = (lambda number=number: os.kill(pid, number) for number in (signal.SIGSTOP, signal.SIGCONT))
-        await heals(fleet, lasting(FROZEN, stop, go_on), 15)
+        await heals(fleet, lasting(FROZEN, stop, go_on), SOON)
 
 
-@pytest.mark.timeout(240)
 async def test_f19_forgotten_connections(tmp_path):
     """A gateway has dropped our connections and tells neither side: they are given up, and made anew."""
     async with behind_a_proxy(tmp_path) as (fleet, proxy):
-        await heals(fleet, lasting(0, proxy.forget, lambda: None), KEEPALIVE + 10)
+        await heals(fleet, lasting(0, proxy.forget, lambda: None), KEEPALIVE + SOON)
 
 
 async def test_f19_an_engine_that_does_not_find_its_namespace_says_nothing_of_cases(fleet, tmp_path):

@@ -103,7 +103,8 @@ async def test_f17_a_watchdog_with_a_wrong_clock_judges_by_the_engines(tmp_path)
     assert (well["gap"], well["findings"]) == ([], [])
     assert (gap["unit"], gap["cases"]) == ("urgent", 1)
     assert GRACE < gap["largest_seconds"] < 60
-    assert found == [(late, "warn"), (late, "deadline")]
+    # On a busy machine the worker may have lived until the warning.
+    assert found in ([(late, "warn"), (late, "deadline")], [(late, "deadline")])
     assert abs((datetime.fromisoformat(said["at"]) - datetime.now(UTC)).total_seconds()) < 60
 
 
@@ -161,10 +162,13 @@ async def test_f07_the_gap_is_exported(tmp_path, monkeypatch):
         with gauges.served(0) as port:
             first = await scraped(port)
             running = asyncio.create_task(watch.watchdog.run(stop, gauges))
-            await fleet.until(lambda: has(port, 'workunit_watchdog_gap_cases{kind="deadline",unit="urgent"} 1.0'))
+            for there in ('gap_cases{kind="deadline"', 'findings{kind="no_worker"'):
+                await fleet.until(lambda there=there: has(port, f'workunit_watchdog_{there},unit="urgent"}} 1.0'))
             during = await scraped(port)
             fleet.worker()
-            for gone in ('gap_cases{kind="deadline"', 'gap_cases{kind="warn"', 'findings{kind="no_worker"'):
+            # Another thread answers the scrape: it may come in the middle of a look's figures.
+            zero = ('gap_cases{kind="deadline"', 'gap_cases{kind="warn"', 'findings{kind="no_worker"')
+            for gone in (*zero, 'findings{kind="rung_missing"'):
                 await fleet.until(lambda gone=gone: has(port, f'workunit_watchdog_{gone},unit="urgent"}} 0.0'))
             after = await scraped(port)
             stop.set()

@@ -105,8 +105,11 @@ async def test_f16_a_queue_that_nobody_serves(fleet, watch):
     await fleet.start(Advised, trouble="none")
     about = f"queue {fleet.queue}"
 
-    look = await watch.until_look(lambda look: look if [f for f in look.change.now if f.about == about] else None)
-    found = {one.unit: one for one in look.change.now if one.about == about}
+    def both(look):
+        found = {one.unit: one for one in look.change.now if one.about == about}
+        return found if len(found) > 1 else None
+
+    found = await watch.until_look(both)  # the engine counts a case a moment after it was started
     fleet.worker()
     await watch.until_look(lambda look: all(one.about != about for one in look.change.now))
     await fleet.task(case)

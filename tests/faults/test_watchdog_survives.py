@@ -73,7 +73,6 @@ async def test_an_engine_that_is_gone_and_comes_back(tmp_path, monkeypatch, capl
 
 async def test_an_engine_that_stands_still(tmp_path, monkeypatch):
     """It is given up after a while, and watched again when it goes on."""
-    monkeypatch.setattr(watchdog, "LONGEST_LOOK", 1.0)
     async with durable(tmp_path) as fleet:
         monkeypatch.setenv("TEMPORAL_ADDRESS", fleet.engine.address.host)
         monkeypatch.chdir(tmp_path)
@@ -82,7 +81,9 @@ async def test_an_engine_that_stands_still(tmp_path, monkeypatch):
         await watch.until("rung_missing", case, about="deadline")
         os.kill(fleet.engine.pid, signal.SIGSTOP)
         try:
-            await watch.until("engine_unavailable")
+            with monkeypatch.context() as patch:  # no longer: on a busy machine a look at a well engine may take that
+                patch.setattr(watchdog, "LONGEST_LOOK", 1.0)
+                await watch.until("engine_unavailable")
         finally:
             os.kill(fleet.engine.pid, signal.SIGCONT)
         fleet.worker()

@@ -94,7 +94,8 @@ class Program:
             if self.up in said:
                 self.deaths.append(f"{self.name} ended with {self._process.poll()}: {said[-300:]}")
             await asyncio.sleep(_PAUSE)
-            if self.wanted:  # else: the storm has come by meanwhile
+            # Else the storm has come by meanwhile: it is to stay away, or is there again already.
+            if not self.pids() and self.wanted:
                 await self.revive()
 
     def is_up(self) -> bool:
@@ -173,7 +174,7 @@ class Site:
             await asyncio.gather(*(program.keep() for program in self.programs))
             await asyncio.sleep(_LOOK)
 
-    async def all_up(self, patience: float = 60) -> None:
+    async def all_up(self, patience: float = 180) -> None:
         """Wait until all our processes work."""
         until = time.monotonic() + patience
         while not all(program.is_up() for program in self.programs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -10,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.observability.postgres import BIN
+from tests.soak.site import Program
 
 ROOT = Path(__file__).parents[2]
 CASES, KILLS, SECONDS, SEED = 60, 8, 30, 1
 
 
-@pytest.mark.timeout(400)
 def test_a_short_soak_finds_nothing():
     """60 cases through 8 kills and freezes: each closes once, and nothing acknowledged is lost or doubled."""
     if BIN is None:
@@ -31,3 +32,30 @@ def test_a_short_soak_finds_nothing():
     assert events[-1]["violations"] == 0
     assert sum(events[-1]["figures"]["closes"].values()) == CASES
     assert sum(event["event"] == "fault" for event in events) >= KILLS
+
+
+async def test_what_the_storm_has_brought_back_is_not_started_once_more(tmp_path):
+    """A program that ended by itself, and was killed and revived before its pause was over, runs once."""
+    began = []
+
+    class Idle(Program):
+        async def revive(self):
+            self.wanted = True
+            idle = [sys.executable, "-c", "input()"]
+            began.append(subprocess.Popen(idle, stdin=subprocess.PIPE))  # noqa: ASYNC220, returns at once
+            self._process = began[-1]
+
+    program = Idle("idle", "", "up", tmp_path, {})
+    program.log.touch()
+    await program.revive()
+    began[0].kill()
+    began[0].wait()
+    keeping = asyncio.create_task(program.keep())
+    await asyncio.sleep(0)  # it has seen the death, and pauses
+    await program.kill()
+    await program.revive()
+    await keeping
+    for process in began:
+        process.communicate()
+
+    assert len(began) == 2

@@ -18,7 +18,7 @@ import pytest_asyncio
 from workers.engine.embedded import Engine, Plan
 
 COMMAND = (sys.executable, "-P", "-m", "workers.cli")
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 CONTRACTS = """
 from pydantic import BaseModel
@@ -153,9 +153,10 @@ class Process:
         """Wait until it says something."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
+            over = self.process.poll() is not None  # asked first: its last words count
             if look in self.said if isinstance(look, str) else look(self.said):
                 return self.said
-            if self.process.poll() is not None:
+            if over:
                 break
             time.sleep(0.02)
         raise AssertionError(f"it never said {look!r} (exit {self.process.poll()}):\n{self.said}")

@@ -17,7 +17,6 @@ from temporalio.client import Client
 
 from tests.workers.conftest import COMMAND
 from tests.workers.terminal import refund, served, waits
-from workers.engine.ports import free_ports
 
 UNSERVED = "unserved"
 """A queue that no worker polls: what is started there stays in its first step."""
@@ -165,6 +164,7 @@ def test_inputs_41_and_42_odd_names(desk, name):
 async def test_a_name_that_fits_no_case_or_several(desk, engine):
     """Near names for a mistyped one; both names when a key has two cases."""
     case = desk.start(refund())
+    desk.listed(case)  # near names are those that the list has
     key = case.partition(":")[2]
     near = desk.run("show", f"{case[:-1]}{(int(case[-1]) + 1) % 10}")
     other = desk.run("show", "refund_reqest:RR-1")
@@ -269,7 +269,7 @@ def test_input_48_cancel(desk):
 
 def test_input_54_unreachable(desk):
     """Every command ends with exit code 3, and says where it looked and how to start an engine."""
-    nowhere = {"TEMPORAL_ADDRESS": f"127.0.0.1:{free_ports(1)[0]}"}
+    nowhere = {"TEMPORAL_ADDRESS": "127.0.0.1:1"}  # a port that nobody is given
     file = desk.write("case.json", refund())
     commands = [
         ("start", "refund_request", "--input", file),

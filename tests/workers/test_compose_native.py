@@ -21,11 +21,10 @@ import pytest
 from tests.compose_file import ROOT, SECRETS, compose, mounts
 from tests.observability.postgres import Postgres
 from tests.otlp import Sink, sink
-from tests.workers.conftest import Shell
+from tests.workers.conftest import PATIENCE, Shell
 from workers.demo_cases import SEED_CASES
 from workers.engine.ports import free_ports
 
-PATIENCE = 60
 BUILD = "native"
 STAY = ("worker", "worker-ai", "follow", "inbox", "notify", "watchdog", "metrics")
 UP = {
@@ -150,7 +149,7 @@ async def test_the_installation_runs(shell: Shell, engine, postgres, tmp_path):
             run("follow", "start", unit, "--input", str(shell.write(f"{unit}.json", json.dumps(case))))
         await until(lambda: there.named("workunit refund_request"))
         await until(lambda: [s for s in there.spans if s.name.startswith("attempt summarise")])
-        assert {"worker", "worker-ai", "follow"} <= there.services
+        await until(lambda: {"worker", "worker-ai", "follow"} <= there.services)
 
         targets = {
             "metrics": [native.metrics],
@@ -165,7 +164,8 @@ async def test_the_installation_runs(shell: Shell, engine, postgres, tmp_path):
             (tmp_path / "p/etc/prometheus/targets" / f"{file}.json").write_text(said)
         (tmp_path / "p/prometheus").mkdir()
         config = tmp_path / "p/etc/prometheus/prometheus.yml"
-        config.write_text(config.read_text().replace("scrape_interval: 15s", "scrape_interval: 1s"))
+        # A scrape may take as long as its interval: all four are up at once only where that is enough.
+        config.write_text(config.read_text().replace("scrape_interval: 15s", "scrape_interval: 3s"))
         listen = f"--web.listen-address=127.0.0.1:{native.prometheus}"
         stack.enter_context(program(tmp_path, "prometheus", *words, listen))
         words = native.config("alertmanager", tmp_path / "a")

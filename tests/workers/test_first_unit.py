@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 import shlex
+import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.workers.conftest import PATIENCE
 from tests.workers.test_init import ROOT, tool
 
 PAGE = (ROOT / "docs" / "first-unit.md").read_text(encoding="utf-8")
 TIME = re.compile(r"<?\d+ (?:ms|s|min|h|d)\b( \d+ (?:s|min|h)\b)*")
+LOOKS = ("tasks ls", "show P-1")
+"""What is typed again when the worker is not as fast as the reader of the page."""
 HASH = re.compile(r"definition [0-9a-f]{12}")
 
 
@@ -86,7 +90,12 @@ def plainly(text: str) -> list[str]:
 
 async def test_the_first_case_of_the_page(lab, purchasing):
     """Section 5: what each command prints, on a real engine; not the embedded one, which takes drafts by itself."""
-    at = {"TEMPORAL_ADDRESS": lab.client.service_client.config.target_host, "WORKUNITS_UNPUBLISHED": "anywhere"}
+    # A queue of its own: on the usual one the worker of other tests would take the case, and not know its unit.
+    at = {
+        "TEMPORAL_ADDRESS": lab.client.service_client.config.target_host,
+        "WORKUNITS_UNPUBLISHED": "anywhere",
+        "WORKUNITS_QUEUE": "first-unit",
+    }
     worker = purchasing.spawn("worker", "--unversioned", **at)
     await asyncio.to_thread(worker.until, "polling")
     section = PAGE.partition("\n## 5.")[2].partition("\n---\n")[0]
@@ -97,9 +106,13 @@ async def test_the_first_case_of_the_page(lab, purchasing):
         if line.startswith("$ workunits ") and line != "$ workunits up"
     ]
     for line in typed:
-        done = await asyncio.to_thread(partial(purchasing.run, *shlex.split(line), **at))
-        printed, (wanted,) = plainly(done.stderr + done.stdout), said(f"workunits {line}")
-        assert [one for one in plainly(wanted) if one not in ("...", *printed)] == [], done
+        (wanted,), until = said(f"workunits {line}"), time.monotonic() + PATIENCE
+        while True:
+            done = await asyncio.to_thread(partial(purchasing.run, *shlex.split(line), **at))
+            missing = [one for one in plainly(wanted) if one not in ("...", *plainly(done.stderr + done.stdout))]
+            if not missing or line not in LOOKS or time.monotonic() > until:
+                break
+        assert missing == [], done
 
     assert typed[0] == "start purchase_request --input example.json"
     assert len(typed) == 6
