@@ -24,7 +24,8 @@
 
   async function save() {
     const of = form();
-    if (!of || busy) return;
+    if (!of) return;
+    if (busy) return later(); // what came while a draft is on its way goes after it
     const body = typed(of);
     if (body === sent) return;
     busy = true;
@@ -53,7 +54,11 @@
   document.addEventListener("input", (event) => {
     if (event.target.closest?.("#answer-form[data-draft]")) later();
   });
-  document.addEventListener("submit", () => clearTimeout(timer));
+  document.addEventListener("submit", (event) => {
+    clearTimeout(timer);
+    const of = form();
+    if (of && event.target === of) sent = typed(of); // it goes with the form: nothing is to be saved behind it
+  });
   // What of a proposal was opened goes with the decision; "js" says that a script could tell.
   document.addEventListener("toggle", (event) => {
     const name = event.target.dataset?.opens;

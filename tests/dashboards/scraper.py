@@ -81,3 +81,13 @@ async def until(look) -> None:
     while not await asyncio.to_thread(look):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.2)
+
+
+async def answered(there: Prometheus, asked: list[Query]) -> list[str]:
+    """Wait until all queries have data; gives those that never had any."""
+    deadline = time.monotonic() + PATIENCE
+    while left := await asyncio.to_thread(there.empty, asked):
+        if time.monotonic() > deadline:
+            break
+        await asyncio.sleep(0.2)
+    return left

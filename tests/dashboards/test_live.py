@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from observability.dashboards.files import FOLDER
 from tests.dashboards.linter import Query, queries, variables
-from tests.dashboards.scraper import SPANS, Prometheus, prometheus, until
+from tests.dashboards.scraper import SPANS, Prometheus, answered, prometheus, until
 from tests.e2e.conftest import Place
 from workers.catalog import OWN
 from workers.demo_cases import SCRIPTS
@@ -88,10 +88,10 @@ async def test_every_query_returns_data(watched):
     wanted = [query for query in asked if query.where not in WITHOUT and not _is_of_hybrids(query)]
     renamed = [Query(query.where, query.expr.replace("workunit_", "work_unit_")) for query in wanted]
     renamed = [query for query in renamed if "work_unit_" in query.expr]
-    await until(lambda: not watched.empty(wanted[-3:]))
+    left = await answered(watched, wanted)
     series = {(name, Query("", of).filled(**SPANS), label) for page in pages for name, of, label in variables(page)}
 
-    assert watched.empty(wanted) == []
+    assert left == []
     assert len(watched.empty(renamed)) == len(renamed) > 0
     assert [name for name, of, label in series if not watched.ask(f"label/{label}/values", **{"match[]": of})] == []
     assert {query.where for query in asked} >= set(WITHOUT)

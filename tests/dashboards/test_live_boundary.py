@@ -18,7 +18,7 @@ from observability.ledger.autonomy import Grant, sign, stop
 from observability.ledger.store import Ledger
 from observability.metrics.exporter import Exporter
 from tests.dashboards.linter import queries
-from tests.dashboards.scraper import Prometheus, prometheus, until
+from tests.dashboards.scraper import Prometheus, answered, prometheus, until
 from tests.observability.proposed import CATALOG, NOW, blind, decided, keep, proposal
 
 pytestmark = pytest.mark.skipif(shutil.which("prometheus") is None, reason="apt-get install prometheus")
@@ -57,7 +57,7 @@ async def test_every_query_returns_data(tmp_path: Path) -> None:
             await until(lambda: level(there))
             early = await asyncio.to_thread(there.empty, asked)
             news(ledger)
-            await until(lambda: not there.empty(asked))
+            assert await answered(there, asked) == []
             assert any("Blind disagreement" in said for said in early)
     finally:
         server.shutdown()

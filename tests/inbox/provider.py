@@ -18,7 +18,7 @@ from inbox.app import Doors, make_app
 from inbox.identity import Actor, current_actor
 from inbox.oidc import Provider
 from tests.inbox.conftest import client_of
-from workers.engine.ports import free_ports, is_free
+from workers.engine.ports import free_ports, is_served
 
 WHO = "/api/v1/who"
 USERS: list[dict[str, Any]] = [
@@ -66,8 +66,8 @@ def issuer() -> Iterator[str]:
     users = [part for user in USERS for part in ("--user-claims", json.dumps(user))]
     command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port), *users]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        until = time.monotonic() + 20
-        while is_free(port) and time.monotonic() < until:
+        until = time.monotonic() + 60
+        while not is_served(port) and time.monotonic() < until:
             time.sleep(0.02)
         yield f"http://127.0.0.1:{port}"
         process.terminate()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-from playwright.async_api import Page, expect
+import asyncio
 
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from inbox import task_page
 from tests.inbox.browsing import (
     Visit,
     browser,
@@ -37,15 +40,16 @@ async def test_with_the_mouse(shop: Shop, visit: Visit, quick: None):
     await page.get_by_role("button", name="Refuse").click()
     await expect(page.get_by_text(f"you completed it, {key_of(task)}")).to_be_visible()
     assert task.id not in page.url
-    await expect(page.get_by_text("Done: you completed it")).to_be_visible(timeout=10_000)
+    await expect(page.get_by_text("Done: you completed it")).to_be_visible()
     record = (await closed(shop, task)).record
 
     assert record.decided_by == ["marta"]
     assert record.actions[-1].seen
 
 
-async def test_undo(shop: Shop, visit: Visit):
+async def test_undo(shop: Shop, visit: Visit, monkeypatch: pytest.MonkeyPatch):
     """A decision that was undone was never sent: the task is there with what was typed."""
+    monkeypatch.setattr(task_page, "HOLD", 30)  # however slow the machine is
     task = await shop.refund()
     page = await visit("marta", href(task))
     await page.get_by_label("Reason").fill("Hasty.")
@@ -192,9 +196,49 @@ async def test_what_is_typed_is_saved_by_itself(shop: Shop, visit: Visit):
     task = await shop.refund()
     page = await visit("marta", href(task))
 
-    await page.get_by_label("Reason").type("Half a sentence")
+    await page.get_by_label("Reason").fill("Half a sentence")  # at once: a slow typist has the first half saved
     await expect(page.locator("#saved")).to_have_text("Draft saved.")
     await page.goto("/tasks")
     await page.goto(href(task))
 
     await expect(page.get_by_label("Reason")).to_have_value("Half a sentence")
+
+
+async def test_what_is_typed_while_a_draft_is_on_its_way_is_saved_too(shop: Shop, visit: Visit):
+    """A slow connection delays a draft; what came meanwhile follows it, without one more key."""
+    task = await shop.refund()
+    page = await visit("marta", href(task))
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        asked.set()
+        await answered.wait()
+        await route.continue_()
+
+    await page.route("**/draft/**", hold)
+    await page.get_by_label("Reason").fill("Half a")
+    await asyncio.wait_for(asked.wait(), 20)
+    await page.get_by_label("Reason").fill("Half a sentence")
+    await page.wait_for_timeout(1_500)  # its turn comes while the first one is out
+    answered.set()
+
+    async with asyncio.timeout(20):
+        while True:
+            draft = shop.journal.notes.draft("marta", task.id)
+            if draft and draft.body["typed"]["a.reason"] == "Half a sentence":
+                break
+            await asyncio.sleep(0.05)
+
+
+async def test_a_proposal_that_was_put_back_stays_back(shop: Shop, visit: Visit):
+    """What was typed a moment before is not saved behind it."""
+    task = await shop.damage()
+    page = await visit("marta", href(task))
+
+    await page.get_by_label("Amount").fill("999")
+    await page.get_by_role("button", name="Put the proposal back").click()
+    await expect(page.get_by_label("Amount")).to_have_value("420")
+    await page.goto("/tasks")
+    await page.goto(href(task))
+
+    await expect(page.get_by_label("Amount")).to_have_value("420")

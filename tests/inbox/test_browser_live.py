@@ -33,9 +33,6 @@ from workunits.plugin import work_units
 
 __all__ = ["browser", "inbox", "quick", "shop", "visit"]
 
-SOON = 10_000
-"""Milliseconds; it takes under two seconds on a machine that does nothing else, which the benchmark measures."""
-
 
 async def test_what_others_do_is_seen_at_once(shop: Shop, visit: Visit):
     """A claim by someone else shows on the list and on the open task without a reload; what is typed stays."""
@@ -47,8 +44,8 @@ async def test_what_others_do_is_seen_at_once(shop: Shop, visit: Visit):
     await sven.get_by_role("button", name="Claim").click()
     await expect(sven.get_by_text("you have claimed it")).to_be_visible()
 
-    await expect(listing.get_by_text("claimed by Sven Svensson")).to_be_visible(timeout=SOON)
-    await expect(page.get_by_text("The task has changed: Sven Svensson claimed it")).to_be_visible(timeout=SOON)
+    await expect(listing.get_by_text("claimed by Sven Svensson")).to_be_visible()
+    await expect(page.get_by_text("The task has changed: Sven Svensson claimed it")).to_be_visible()
     await expect(page.get_by_label("Reason")).to_have_value("I am typing")
 
     await page.get_by_role("button", name="Refuse").click()
@@ -62,13 +59,21 @@ async def test_what_others_do_is_seen_at_once(shop: Shop, visit: Visit):
 
 async def test_a_decision_that_is_refused_later_is_told(shop: Shop, visit: Visit, monkeypatch: pytest.MonkeyPatch):
     """A held decision that came too late is told on the next page, also when nobody watched it."""
-    monkeypatch.setattr(task_page, "HOLD", 3)
+    monkeypatch.setattr(task_page, "HOLD", 30)
     task = await shop.refund()
     page = await visit("marta", href(task))
     await page.get_by_role("button", name="Pay").click()
+    await expect(page.get_by_text(f"you completed it, {key_of(task)}")).to_be_visible()
+    (held,) = shop.journal.unsettled(task.id)
+    assert held.held_until
     await shop.cases.act(task.id, "claim", actor="sven", roles=["refund approver"])
+    shop.journal.release(held.held_until)  # only now: on a slow machine the claim would come after any short hold
+    async with asyncio.timeout(20):
+        while shop.journal.unsettled(task.id):  # noqa: ASYNC110 - the journal tells nobody
+            await asyncio.sleep(0.05)
+    await shop.cases.act(task.id, "release", actor="sven", roles=["refund approver"])  # any change is told to pages
 
-    await expect(page.get_by_text(f"Refused: {key_of(task)} (Decide)").first).to_be_visible(timeout=10_000)
+    await expect(page.get_by_text(f"Refused: {key_of(task)} (Decide)").first).to_be_visible()
     await page.goto("/tasks")
 
     await expect(page.get_by_text(f"Refused: {key_of(task)} (Decide)")).to_be_visible()
@@ -97,15 +102,15 @@ async def test_the_engine_goes_and_comes_back(tmp_path: Path, browser: Browser, 
         await page.get_by_label("Reason").fill("Typed before")
 
         await engine.stop()
-        await expect(page.locator("#health")).to_contain_text(NO_ENGINE, timeout=15_000)
+        await expect(page.locator("#health")).to_contain_text(NO_ENGINE)
         await expect(page.get_by_label("Reason")).to_have_value("Typed before")
         await page.get_by_role("button", name="Pay").click()
-        await expect(page.get_by_text("you completed it").or_(page.get_by_text("being delivered")).first).to_be_visible(
-            timeout=15_000
-        )
+        await expect(
+            page.get_by_text("you completed it").or_(page.get_by_text("being delivered")).first
+        ).to_be_visible()
         await engine.start()
 
-        await expect(page.locator("#health")).to_be_empty(timeout=20_000)
+        await expect(page.locator("#health")).to_be_empty()
         view = await closed(shop, task)
         assert view.close == "achieved"
         assert view.record.decided_by == ["marta"]

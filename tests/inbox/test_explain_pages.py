@@ -19,7 +19,7 @@ from observability.ledger.forgetting import Forgetting
 from observability.ledger.keeping import baselines
 from observability.ledger.writing import write
 from tests.inbox.conftest import client_of, log_in, serving
-from tests.inbox.past import late, remember
+from tests.inbox.past import COUNT, late, remember
 from tests.inbox.shop import CONTRACTS, URL, Shop, open_shop
 from tests.inbox.test_pages import Markup, as_someone
 from tests.observability.invented import BUDGET, case_rows
@@ -51,7 +51,9 @@ async def test_a_case_is_explained(shop: Shop):
     assert re.search(r"\d+ % of the lateness is .+ against a median of .+ \(n=\d+\)\.", told.text)
     assert "after it was due" in told.text
     assert "When the due time passed:" in told.text
-    assert "Medians are of 199 other closed cases of this version." in told.text
+    others = re.search(r"Medians are of (\d+) other closed cases of this version\.", told.text)
+    assert others is not None
+    assert int(others[1]) >= COUNT - 1  # on this engine other files close refunds, too
     assert "Odd (Look): Mend takes over" in told.text
     assert all(re.search(r"\d+ %|\d+%", str(bar["aria-label"])) for bar in bars)
     assert "Open for" in waiting.text

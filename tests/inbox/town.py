@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,13 @@ async def ledger(bench: Bench, database: str) -> AsyncIterator[Ledger]:
     async for view in bench.cases.list(state="waiting"):
         await bench.cases.cancel(view.case, actor="test", reason="the test is over")
         await bench.closed(view.case)
+    await until_async(lambda: _none_is_listed(bench))
+
+
+async def _none_is_listed(bench: Bench) -> bool:
+    """The engine lists a close a moment after it: the next test's ledger begins with what is listed."""
+    query = "WorkflowType = 'four_eyes' AND ExecutionStatus = 'Running'"
+    return [one async for one in bench.client.list_workflows(query)] == []
 
 
 @pytest.fixture
@@ -135,6 +143,18 @@ class Town:
         with self.store.read() as connection:
             return {row[0]: row[1] for row in connection.execute(select(what, func.count()).group_by(what))}
 
+    async def gathering(self, task: Task) -> None:
+        """Wait until the notice of a new task waits for more to tell with it."""
+        await until_async(lambda: self._waits(task))
+
+    async def gathered(self, task: Task) -> None:
+        """Let that time pass: it is long, so that a test has time for what is to happen meanwhile."""
+        await self.bench.skip(_notice_of(task), timedelta(hours=1))
+
+    async def _waits(self, task: Task) -> bool:
+        begun = self.states(notices.c.state).get("begun", 0) > 0
+        return begun and await self.bench.events(_notice_of(task), "timer_started") > 0
+
     async def put_up(self) -> None:
         """Wait until one more notice is put up than when this was asked last."""
         self.known += 1
@@ -151,6 +171,11 @@ class Town:
     def status(self) -> NoticeStatus:
         """What `--status` shows."""
         return read_status(self.store)
+
+
+def _notice_of(task: Task) -> str:
+    """The workflow of the notice that a task is new."""
+    return f"notice:{task.id}:assignment"
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from observability.ledger.tables import cases
 from tests.conftest import ALL, PACKAGE, Bench
 from tests.lab import performers, trouble_performers
 from tests.lab.units import Plain, Ruled, Sequence
+from tests.observability.following import followed
 from workers.checks.codec import PLAIN, codec, count_needs
 from workers.engine.connect import connect
 from workers.engine.embedded import Engine, Plan
@@ -109,7 +110,7 @@ async def rest(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         ledger.migrate()
         async with worker(client):
             ids = await work(bench)
-            await Follower(client, ledger, CATALOG).follow()
+            await followed(Follower(client, ledger, CATALOG), ledger, *ids[:-1], waiting=ids[-1:])
             yield Rest(folder / "engine", folder / "ledger", bench, ids, settings)
         ledger.close()
     patch.undo()

@@ -268,13 +268,16 @@ async def test_a_follower_stops_when_the_ledger_is_migrated_beyond_it(bench, led
 
 async def test_two_followers_at_once_do_no_harm(bench, ledger):
     """Both write the same rows; nothing is doubled and none fails."""
+    closed = []
     for _ in range(5):
         case, task = await waiting(bench)
         await bench.answer(task, {"decision": "grant"})
         await bench.closed(case)
+        closed.append(case)
     followers = [Follower(bench.client, ledger, CATALOG) for _ in range(3)]
     await asyncio.gather(*(f.follow() for f in followers))
-    await asyncio.gather(*(f.follow() for f in followers))
+    for case in closed:
+        await asyncio.gather(*(followed(f, ledger, case) for f in followers))
 
     assert (await Reconciler(bench.client, ledger, CATALOG).reconcile(settle=0)).differences == []
 

@@ -17,6 +17,7 @@ from observability.ledger.tables import cases
 from tests.conftest import PACKAGE
 from tests.lab.contracts import Result
 from tests.lab.units import Plain
+from tests.observability.following import followed
 from workunits.core.errors import BadInput
 from workunits.core.spec import Quality, elapsed
 from workunits.registry import Catalog
@@ -36,7 +37,7 @@ async def case(bench, ledger, monkeypatch):
     started = await bench.start(Plain)
     await bench.answer(await bench.task(started.case, "decide"), {"decision": "grant"})
     await bench.closed(started.case)
-    await Follower(bench.client, ledger, CATALOG).follow()
+    await followed(Follower(bench.client, ledger, CATALOG), ledger, started.case)
     yield started.case
     object.__setattr__(Plain.outcome, "quality", ())
 
@@ -122,7 +123,7 @@ async def test_evidence_is_about_a_closed_case(bench, ledger, case):
     """An unknown case and an open one are refused."""
     started = await bench.start(Plain)
     await bench.task(started.case, "decide")
-    await Follower(bench.client, ledger, CATALOG).follow()
+    await followed(Follower(bench.client, ledger, CATALOG), ledger, waiting=[started.case])
     with pytest.raises(NoSuchCaseError, match="has no case"):
         note(ledger, CATALOG, Told("plain:none", "chargeback", 1, "x"), actor="ops")
     with pytest.raises(NotClosedError, match="has not closed yet"):

@@ -14,10 +14,11 @@ from observability.export.lines import KEYS, lines_of
 from observability.export.reading import Wanted, read
 from observability.export.xes import PARTS, log_of
 from observability.ledger.follower import Follower
-from observability.ledger.tables import cases, steps
+from observability.ledger.tables import cases, steps, tasks
 from tests.conftest import PACKAGE, Bench
 from tests.lab.units import Pair, Plain, Ruled
 from tests.observability.event_log import attributes, check_structure, figures, traces
+from tests.observability.following import until
 from workunits.registry import Catalog
 
 CATALOG = Catalog([PACKAGE])
@@ -159,8 +160,16 @@ async def ran(bench):
 
 @pytest_asyncio.fixture
 async def followed(bench, ledger, ran):
-    """A ledger that has them."""
-    await Follower(bench.client, ledger, CATALOG).follow()
+    """A ledger that has them, with all that happened in them."""
+    begun = ran[in_progress.__name__]
+
+    def look():
+        with ledger.read() as connection:
+            closed = connection.execute(select(cases.c.case_id).where(cases.c.close.is_not(None))).scalars().all()
+            at_work = connection.execute(select(tasks.c.state).where(tasks.c.case_id == begun)).scalar()
+        return {*ran.values()} - {*closed} == {begun} and at_work == "in_progress"
+
+    await until(Follower(bench.client, ledger, CATALOG), look)
     return ledger
 
 

@@ -9,6 +9,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from sqlalchemy import func, select
 
@@ -19,8 +20,20 @@ from tests.observability.trials import CATALOG, closes, serving
 from tests.workers.conftest import clean_environment
 
 ROOT = Path(__file__).parents[2]
-SMALL_PAGES = "import observability.ledger.follower as f; f.PAGE = 5; from workers.cli import main; main()"
 PAGES, BEFORE, DURING, LIVES = 3, 60, 15, 2
+SMALL_PAGES = "import observability.ledger.follower as f; f.PAGE = 5; from workers.cli import main; main()"
+STANDS_STILL = f"""
+import asyncio, observability.ledger.follower as f
+pages_of = f.Follower._pages
+async def some(self, query):
+    async for page in pages_of(self, query):
+        yield page
+        some.left -= 1
+        if not some.left:
+            await asyncio.Event().wait()
+some.left, f.Follower._pages = {PAGES}, some
+"""
+"""After some pages it waits to be killed: however slow its killer is, the pass does not end before."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -31,7 +44,7 @@ async def trials(lab):
 
 
 @contextmanager
-def follower(trials, ledger, folder):
+def follower(trials, ledger, folder, prelude=""):
     """`workunits follow` as a process that lists little at a time; killed at the end at the latest."""
     env = clean_environment(
         PYTHONPATH=str(ROOT),
@@ -40,7 +53,9 @@ def follower(trials, ledger, folder):
         WORKUNITS_MODULES="tests.observability.trials",
     )
     with (folder / "follower.log").open("ab") as log:
-        process = subprocess.Popen([sys.executable, "-P", "-c", SMALL_PAGES, "follow"], env=env, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", prelude + SMALL_PAGES, "follow"], env=env, stdout=log, stderr=log
+        )
     try:
         yield process
     finally:
@@ -64,11 +79,12 @@ def count(ledger, table, among=None):
         return connection.execute(counting).scalar_one()
 
 
+@pytest.mark.timeout(300)  # four processes begin, and on a busy machine each takes its time
 async def test_f10_killed_again_and_again(trials, ledger, tmp_path):
     """Killed with some pages in and some not, the next one goes on; at the end all is there, and nothing twice."""
     rng = random.Random(10)  # noqa: S311, the same moments each time
     done = await trials.many_done(BEFORE)
-    with follower(trials, ledger, tmp_path):
+    with follower(trials, ledger, tmp_path, STANDS_STILL):
         await until(lambda: count(ledger, cases) >= 5 * PAGES)
     pages_in, marked = count(ledger, cases), count(ledger, followers)
 

@@ -9,6 +9,7 @@ from observability.ledger.store import Ledger
 from observability.ledger.tables import cases, steps, tasks
 from tests.conftest import PACKAGE
 from tests.lab.units import Plain
+from tests.observability.following import followed
 from workunits.registry import Catalog
 
 CATALOG = Catalog([PACKAGE])
@@ -19,13 +20,13 @@ async def test_an_open_case_and_its_close(bench, ledger: Ledger):
     follower = Follower(bench.client, ledger, CATALOG)
     started = await bench.start(Plain)
     task = await bench.task(started.case, "decide")
-    await follower.follow()
+    await followed(follower, ledger, waiting=[started.case])
     with ledger.read() as connection:
         row = connection.execute(select(cases).where(cases.c.case_id == started.case)).one()
         open_task = connection.execute(select(tasks).where(tasks.c.case_id == started.case)).one()
     await bench.answer(task, {"decision": "grant"})
     await bench.closed(started.case)
-    await follower.follow()
+    await followed(follower, ledger, started.case)
     with ledger.read() as connection:
         after = connection.execute(select(cases).where(cases.c.case_id == started.case)).one()
         ended = connection.execute(select(tasks).where(tasks.c.case_id == started.case)).one()

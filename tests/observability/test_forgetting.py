@@ -25,6 +25,7 @@ from observability.output import OutputExistsError
 from tests.conftest import PACKAGE
 from tests.lab.units import Plain, Ruled
 from tests.observability.event_log import a_case, put
+from tests.observability.following import followed
 from tests.observability.invented import case_rows, records
 from workunits.core.errors import BadInput
 from workunits.core.record import ClockEntry
@@ -71,11 +72,11 @@ async def test_a_forgotten_person_is_named_nowhere_and_figures_stay(bench, ledge
     """Neither the follower nor a repair brings the name back, though the engine still has it."""
     case = await closed_case(bench, clerk, customer)
     follower = Follower(bench.client, ledger, CATALOG)
-    await follower.follow()
+    await followed(follower, ledger, case)
     before, there = figures_of(ledger, case), everything(ledger)
     about = forget(ledger, "subject", clerk, actor="privacy officer")
     another = await closed_case(bench, clerk, customer)
-    await follower.follow()
+    await followed(follower, ledger, another)
     await Reconciler(bench.client, ledger, CATALOG).reconcile(settle=0, repair=True)
     found = await Reconciler(bench.client, ledger, CATALOG).reconcile(settle=0)
 
@@ -131,7 +132,7 @@ def _paused(by: str, whose: str) -> ClockEntry:
 async def test_a_forgotten_case_keeps_its_figures(bench, ledger, clerk, customer):
     """The customer's name goes, the clerk's stays: it is not the case's."""
     case = await closed_case(bench, clerk, customer)
-    await Follower(bench.client, ledger, CATALOG).follow()
+    await followed(Follower(bench.client, ledger, CATALOG), ledger, case)
     before = figures_of(ledger, case)
     forget(ledger, "case", case, actor="privacy officer")
     with ledger.read() as connection:
@@ -149,7 +150,7 @@ async def test_a_case_that_is_forgotten_before_it_arrives(bench, ledger, clerk, 
     """The mark comes first; the row that the follower then writes honours it."""
     case = await closed_case(bench, clerk, customer)
     forget(ledger, "case", case, actor="privacy officer")
-    await Follower(bench.client, ledger, CATALOG).follow()
+    await followed(Follower(bench.client, ledger, CATALOG), ledger, case)
 
     assert customer not in everything(ledger)
     assert "achieved" in everything(ledger)
@@ -158,7 +159,7 @@ async def test_a_case_that_is_forgotten_before_it_arrives(bench, ledger, clerk, 
 async def test_a_restored_copy_forgets_again(bench, ledger, clerk, customer, tmp_path: Path):
     """Marks are kept beside backups; a ledger that was restored from before takes them over."""
     case = await closed_case(bench, clerk, customer)
-    await Follower(bench.client, ledger, CATALOG).follow()
+    await followed(Follower(bench.client, ledger, CATALOG), ledger, case)
     forget(ledger, "subject", clerk, actor="privacy officer")
     forget(ledger, "case", case, actor="privacy officer")
     kept = tmp_path / "marks.json"
@@ -169,7 +170,7 @@ async def test_a_restored_copy_forgets_again(bench, ledger, clerk, customer, tmp
     assert kept.stat().st_mode & 0o777 == 0o600
     older = Ledger(f"sqlite:///{tmp_path / 'older.sqlite'}")
     older.migrate()
-    await Follower(bench.client, older, CATALOG).follow()
+    await followed(Follower(bench.client, older, CATALOG), older, case)
     restored = everything(older)
     import_marks(older, kept, actor="privacy officer")
     await Follower(bench.client, older, CATALOG).follow()
@@ -197,8 +198,7 @@ async def test_what_was_pruned_does_not_come_back(bench, ledger):
     await bench.closed(started.case)
     running = await bench.start(Plain)
     await bench.task(running.case, "decide")
-    follower = Follower(bench.client, ledger, CATALOG)
-    await follower.follow()
+    await followed(Follower(bench.client, ledger, CATALOG), ledger, started.case, waiting=[running.case])
     now = datetime.now(UTC)
     counted = prune(ledger, ["plain"], now, actor="ops", dry_run=True)
     done = prune(ledger, ["plain"], now, actor="ops", dry_run=False)
@@ -221,7 +221,7 @@ async def test_evidence_that_a_forgotten_person_told_is_renamed_in_a_restored_co
     await bench.cases.cancel(started.case, actor=clerk, reason="not needed")
     await bench.closed(started.case)
     teller = f"teller-{clerk}"
-    await Follower(bench.client, ledger, CATALOG).follow()
+    await followed(Follower(bench.client, ledger, CATALOG), ledger, started.case)
     told = {"case_id": started.case, "measure": "m", "value": 1.0, "source": "s", "counts": True}
     dated = {"evidence_id": "e", "occurred_at": datetime.now(UTC), "recorded_at": datetime.now(UTC)}
     with ledger.write() as connection:

@@ -15,6 +15,7 @@ from observability.ledger.store import Ledger
 from observability.ledger.tables import cases
 from tests.conftest import PACKAGE
 from tests.lab.units import Plain
+from tests.observability.following import followed
 from workers.watching.finding import Finding
 from workers.watching.suspects import LedgerSide
 from workunits.core.spec import Elapsed
@@ -45,7 +46,7 @@ async def test_it_suspects_what_is_overdue_and_what_nobody_can_do(bench, ledger,
     follower = Follower(bench.client, ledger, CATALOG)
     started = await bench.start(Plain)
     task = await bench.task(started.case, "decide")
-    await follower.follow()
+    await followed(follower, ledger, waiting=[started.case])
     with ledger.read() as connection:
         begun = connection.execute(select(cases.c.started_at).where(cases.c.case_id == started.case)).scalar_one()
     promised = Plain.outcome.within
@@ -67,7 +68,7 @@ async def test_it_suspects_what_is_overdue_and_what_nobody_can_do(bench, ledger,
     people = [suspects(begun, CLERKS), suspects(begun, NOBODY)]
     await bench.answer(task, {"decision": "grant"})
     await bench.closed(started.case)
-    await follower.follow()
+    await followed(follower, ledger, started.case)
 
     assert said == [False, True, False, True]
     assert people == [False, True]
@@ -80,7 +81,7 @@ async def test_it_reads_open_incidents_where_there_is_a_table_of_them(bench, led
     follower = Follower(bench.client, ledger, CATALOG)
     started = await bench.start(Plain)
     task = await bench.task(started.case, "decide")
-    await follower.follow()
+    await followed(follower, ledger, waiting=[started.case])
 
     def told() -> list[Finding]:
         return list(side.look(now, timedelta(0), namespace=None, directory=None).findings)
@@ -96,7 +97,7 @@ async def test_it_reads_open_incidents_where_there_is_a_table_of_them(bench, led
     found = told()
     await bench.answer(task, {"decision": "grant"})
     await bench.closed(started.case)
-    await follower.follow()
+    await followed(follower, ledger, started.case)
 
     assert before == []
     assert [(one.case, one.unit, one.kind, one.about, one.since) for one in found] == [

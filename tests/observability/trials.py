@@ -14,6 +14,7 @@ from observability.ledger.reconcile import Difference, Reconciler
 from observability.ledger.store import Ledger
 from observability.ledger.tables import cases
 from tests.conftest import Bench
+from tests.observability.following import until
 from tests.observability.trial import Impostor, Trial
 from workunits.registry import Catalog, Package
 from workunits.testing import Lab
@@ -21,6 +22,7 @@ from workunits.testing import Lab
 PACKAGE = Package("trial", (Trial,), ("tests.lab.contracts",), ())
 CATALOG = Catalog([PACKAGE])
 QUEUE, FOREIGN = "trials", "trials-foreign"
+AT_ONCE = 8
 
 
 class Trials(Bench):
@@ -35,21 +37,23 @@ class Trials(Bench):
     async def done(self) -> str:
         """Start a case and see it closed."""
         case = await self.open()
-        await self.answer(await self.task(case, "decide"), {"decision": "grant"})
+        await self.answer(await self.task(case, "decide"), {"decision": "grant"}, patience=60)
         await self.closed(case)
         return case
 
     async def many_done(self, count: int) -> list[str]:
-        """So many at a time."""
-        return list(await asyncio.gather(*(self.done() for _ in range(count))))
+        """So many, a few at a time: of dozens at once, a busy machine would keep the last ones waiting too long."""
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def one() -> str:
+            async with turns:
+                return await self.done()
+
+        return list(await asyncio.gather(*(one() for _ in range(count))))
 
     async def followed(self, follower: Follower, look: Callable[[], object], patience: float = 20) -> None:
-        """Make passes until something is so: the engine lists what happened a moment after it did."""
-        async with asyncio.timeout(patience):
-            await follower.follow()
-            while not look():
-                await asyncio.sleep(0.02)
-                await follower.follow()
+        """Make passes until something is so."""
+        await until(follower, look, patience)
 
     async def differences(self, ledger: Ledger) -> list[Difference]:
         """In what the ledger does not say what the engine says."""
