@@ -24,6 +24,8 @@ from workunits.registry import Catalog
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+LISTED_WITHIN = 3.0
+"""Seconds after which the engine lists a case that began before the stop, and may hold a proposal already."""
 _AT_ONCE = 50
 _MODELS: tuple[Kind, ...] = ("hybrid", "ai")
 
@@ -132,6 +134,8 @@ def stop_for_all(settings: Settings, step: Step[Any, Any], *, actor: str, reason
 async def tell_open_cases(cases: Cases, step: Step[Any, Any], reach: Reach, *, actor: str, reason: str) -> None:
     """Tell every open case that a hybrid step's model is stopped.
 
+    It looks twice: the engine lists a case a moment after it began, and what began after the stop finds it anyway.
+
     Raises:
         RPCError: the engine does not list them.
     """
@@ -142,11 +146,15 @@ async def tell_open_cases(cases: Cases, step: Step[Any, Any], reach: Reach, *, a
             await _tell(cases, case, step, reach, actor=actor, reason=reason)
 
     query = f"WorkflowType = '{step.unit}' AND ExecutionStatus = 'Running'"
-    # All of them first: an engine that fails in the middle of its list is an error of its own, not of a group.
-    found = [execution.id async for execution in cases.client.list_workflows(query)]
-    async with asyncio.TaskGroup() as group:
-        for case in found:
-            group.create_task(tell(case))
+    looked: set[str] = set()
+    for pause in (0.0, LISTED_WITHIN):
+        await asyncio.sleep(pause)
+        # All of them first: an engine that fails in the middle of its list is an error of its own, not of a group.
+        found = {execution.id async for execution in cases.client.list_workflows(query)} - looked
+        async with asyncio.TaskGroup() as group:
+            for case in found:
+                group.create_task(tell(case))
+        looked |= found
 
 
 async def _tell(cases: Cases, case: str, step: Step[Any, Any], reach: Reach, *, actor: str, reason: str) -> None:

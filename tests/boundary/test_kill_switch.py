@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from pydantic import SecretStr
+from temporalio.client import Client, WorkflowExecution
 from temporalio.worker import Worker
 
 from observability.ledger.autonomy import Grant, LedgerStandings, sign
@@ -37,6 +39,12 @@ def quick(tmp_path: Path) -> Iterator[Ledger]:
     store.migrate()
     yield store
     store.close()
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look a second time without waiting."""
+    monkeypatch.setattr("workers.stopping.LISTED_WITHIN", 0.0)
 
 
 @pytest.mark.asyncio(loop_scope="session")
@@ -84,6 +92,58 @@ async def test_the_kill_switch_reaches_every_open_case_within_one_task(court: La
             assert view.tasks[0].proposal is None
             await court.client.get_workflow_handle(case).terminate()
     assert (reach.anew, reach.told >= 2, reach.missed) == (True, True, {})
+
+
+class Slow:
+    """A client of an engine that lists nothing yet when it is asked for the first time."""
+
+    def __init__(self, client: Client) -> None:
+        """Ask this one."""
+        self._client = client
+        self._asked = 0
+
+    def __getattr__(self, name: str) -> Any:
+        """Be as the client is."""
+        return getattr(self._client, name)
+
+    async def list_workflows(self, query: str) -> AsyncIterator[WorkflowExecution]:
+        """List what is there from the second time on."""
+        self._asked += 1
+        async for execution in self._client.list_workflows(query):
+            if self._asked > 1:
+                yield execution
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_the_kill_switch_reaches_a_case_that_the_engine_does_not_list_yet(court: Lab, quick: Ledger) -> None:
+    """It began a moment before the stop and is in its veto window, in which a person decides now."""
+    points = [(0.0, 0.1), (1.0, 0.9)]
+    sign(quick, Grant("damage", "1", "decide", "test|1|", "A4", "ana", "head of claims", threshold=0.1, points=points))
+
+    async def propose(_: Claim) -> Proposal[Verdict]:
+        return Proposal(Verdict(verdict="refuse"), 0.9, model="test", prompt="1")
+
+    def pay(order: object) -> Receipt:
+        raise AssertionError(order)
+
+    queue = f"kill-{uuid.uuid4().hex[:8]}"
+    catalog = Catalog([Package("here", (Damage,), (), ())])
+    there = Cases(court.client, catalog, queue=queue)
+    late = Cases(cast("Client", Slow(court.client)), catalog, queue=queue)
+    performers = [Performer(Damage.DECIDE, propose, "here"), Performer(Damage.PAY, pay, "here")]
+    activities = [performer.as_activity(LedgerStandings(quick)) for performer in performers]
+    claim = Claim(number=uuid.uuid4().hex[:10], story="held")
+    async with Worker(court.client, task_queue=queue, workflows=[Damage], activities=activities):
+        case = (await there.start("damage", claim.model_dump_json().encode())).case
+        await _until(there, case, lambda view: any(task.expires for task in view.tasks))
+        await _listed(court, (case,))
+        said = {"actor": "ana", "reason": "it refuses everyone"}
+        settings = Settings(ledger=SecretStr(f"sqlite:///{quick.url.database}"))
+        reach = stop_for_all(settings, Damage.DECIDE, **said)
+        await tell_open_cases(late, Damage.DECIDE, reach, **said)
+        (task,) = (await there.show(case)).tasks
+        await court.client.get_workflow_handle(case).terminate()
+    assert (task.expires, task.proposal, case in reach.missed) == (None, None, False)
 
 
 async def _until(there: Cases, case: str, look: Callable[[CaseView], bool]) -> CaseView:
