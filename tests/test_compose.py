@@ -54,6 +54,37 @@ def test_each_variable_is_read_by_somebody(name):
 
 
 @pytest.mark.parametrize("name", SERVICES)
+def test_a_file_of_variables_is_not_overruled(name):
+    """What `environment` says wins over an `env_file`, so the example of one sets nothing that is said there, too."""
+    for file in SERVICES[name].get("env_file", []):
+        example = ROOT / f"{file['path']}.example"
+        said = re.findall(r"^(\w+)=", example.read_text(), re.MULTILINE) if example.exists() else []
+        assert not set(said) & set(SERVICES[name]["environment"])
+
+
+def test_each_variable_of_the_file_is_told():
+    """In the table of its page, and the one of people's address reaches whoever leads them there."""
+    page = (ROOT / "docs" / "compose.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\|([^|]+)\|", page, re.MULTILINE))))
+    url = "https://inbox.example.com"
+    given = compose({"WORKUNITS_INBOX_URL": url})["services"]
+
+    assert set(re.findall(r"\$\{(\w+):", FILE.read_text(encoding="utf-8"))) == told
+    assert [given[name]["environment"]["WORKUNITS_INBOX_URL"] for name in ("inbox", "notify")] == [url, url]
+
+
+def test_grafana_has_the_variables_that_its_data_source_asks_for():
+    """Each is filled in from its environment; one that is missing would leave a hole in a link."""
+    source = ROOT / "observability" / "grafana" / "provisioning" / "datasources" / "workunits.yml"
+    asked = set(re.findall(r"(?<!\$)\$\{(\w+)\}", source.read_text(encoding="utf-8")))
+    given = compose({"TEMPORAL_NAMESPACE": "bank"})["services"]
+
+    assert asked <= set(given["grafana"]["environment"])
+    assert given["grafana"]["environment"]["TEMPORAL_NAMESPACE"] == given["worker"]["environment"]["TEMPORAL_NAMESPACE"]
+    assert "/namespaces/default/" not in source.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", SERVICES)
 def test_each_secret_is_given_to_who_reads_it(name):
     """And to nobody who names no file of it; none stands in the environment."""
     service = SERVICES[name]

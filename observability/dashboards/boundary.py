@@ -19,10 +19,13 @@ from observability.dashboards.parts import (
     rows,
     to_unit,
 )
+from observability.metrics.known import WHYS
 
 STEP, NAMED = "unit, step", "{{unit}} {{step}}"
 _ALL, _DECIDED = "workunit_proposals_total", "workunit_proposal_decisions_total"
-_FAILED = f'{VERSION},reason=~"ai_.+|bad_result|timeout_.+|autonomy_unknown"'
+_ROUTED = "|".join(why for why in WHYS if why != "autonomy_unknown")
+_FAILED = f'{VERSION},reason!~"{_ROUTED}"'
+"""Any reason that is not the route's own; that the level cannot be read is a failure, too."""
 
 
 def boundary() -> Dashboard:
@@ -186,9 +189,9 @@ def _cost(page: Dashboard) -> Dashboard:
             to_unit(
                 figure(
                     "Cost of a proposal",
-                    "US dollars, of models whose price is known. Rises: longer cases, or repeats of unfit answers.",
+                    "US dollars for each that came, where the price is known. Rises: longer cases, or unfit answers.",
                     "currencyUSD",
-                    now(f"{grew(cost, by=STEP)} / ({grew(_ALL, by=STEP)} > 0)", NAMED),
+                    now(f"{grew(cost, by=STEP)} / ({grew(f'{latency}_count', by=STEP)} > 0)", NAMED),
                 )
             )
         )

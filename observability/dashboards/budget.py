@@ -15,6 +15,7 @@ from observability.dashboards.parts import (
     grew,
     now,
     of_units,
+    stands,
     to_unit,
 )
 
@@ -23,11 +24,12 @@ def budget() -> Dashboard:
     """How much of what may be missed is left?"""
     page = of_units(frame("workunits-budget", "error budget", "How much of what each unit may miss is left?"))
     sla, by = "workunit_sla_total", "unit, target"
+    # An objective of 1 has no budget, and no share of it that is left.
+    allowed = f"(1 - max by (unit, target) (workunit_sla_objective_ratio{{{UNIT}}}) > 0)"
     missed = grew(sla, f'{UNIT},result="breached"', by)
     decided = grew(sla, f'{UNIT},result=~"met|breached"', by)
-    allowed = f"(1 - max by (unit, target) (workunit_sla_objective_ratio{{{UNIT}}}))"
     share = f"{missed} / ({decided} > 0)"
-    burnt = f"({share})".replace(RANGE, RATE)
+    burnt = f"({share})".replace(RANGE, "1h")
     return (
         page.with_row(Row("Promises kept"))
         .with_panel(
@@ -56,7 +58,7 @@ def budget() -> Dashboard:
             to_unit(
                 figure(
                     "Error budget left",
-                    "Of the time that is shown. Below 0: stop changes that are not repairs.",
+                    "Of the time that is shown; absent where none may be missed. Below 0: stop what is no repair.",
                     "percentunit",
                     now(f"1 - ({share}) / {allowed}", "{{unit}} {{target}}"),
                     width=12,
@@ -67,7 +69,7 @@ def budget() -> Dashboard:
             to_unit(
                 curves(
                     "Burn rate",
-                    "1 uses the budget up exactly. Above 14 for an hour: someone is called.",
+                    "Of an hour; 1 uses the budget up exactly. Above 14, of ten clocks or more: someone is called.",
                     "short",
                     ask(f"{burnt} / {allowed}", "{{unit}} {{target}}"),
                 )
@@ -80,9 +82,7 @@ def budget() -> Dashboard:
                     "Clocks by state",
                     "'at_risk' is what can still be saved: the inbox lists it first.",
                     "short",
-                    ask(
-                        f"sum by (unit, target, state) (workunit_sla_clocks{{{UNIT}}})", "{{unit}} {{target}} {{state}}"
-                    ),
+                    ask(stands("workunit_sla_clocks", by="unit, target, state"), "{{unit}} {{target}} {{state}}"),
                 )
             )
         )

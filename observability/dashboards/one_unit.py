@@ -22,6 +22,11 @@ from observability.dashboards.parts import (
 )
 
 
+def _medians(name: str) -> str:
+    """Of each step that was performed: one that was not has no median."""
+    return f"sort_desc({quantile(0.5, name, VERSION, 'step, executor', RANGE)} >= 0)"
+
+
 def unit() -> Dashboard:
     """One unit, by its four elements."""
     page = of_versions(frame("workunits-unit", "one unit", "Outcome, logic, structure and learning of one unit."))
@@ -29,6 +34,7 @@ def unit() -> Dashboard:
     closed = grew("workunit_closed_total", VERSION, "unit, version")
     spent = grew("workunit_part_seconds_total", VERSION, "part")
     handed = grew("workunit_handoffs_total", VERSION, "kind")
+    worked = grew("workunit_effort_seconds_total", VERSION, "kind")
     good = grew("workunit_closed_total", f'{VERSION},close=~"achieved|achieved_late"', "unit, version")
     return (
         page.with_row(Row("Outcome"))
@@ -57,7 +63,7 @@ def unit() -> Dashboard:
             spread(
                 "Cycle times",
                 "Two bands are two kinds of cases: compare them apart.",
-                ask(f"sum by (le) (increase({cycle}_bucket{{{VERSION}}}[{RATE}]))", "{{le}}"),
+                ask(grew(f"{cycle}_bucket", VERSION, "le", RATE), "{{le}}"),
             )
         )
         .with_panel(
@@ -129,7 +135,7 @@ def unit() -> Dashboard:
                 "Median from ready to begun. The longest is where more people, or none, would help most.",
                 "s",
                 now(
-                    f"sort_desc({quantile(0.5, 'workunit_step_queue_seconds', VERSION, 'step, executor', RANGE)})",
+                    _medians("workunit_step_queue_seconds"),
                     "{{step}}",
                 ),
             )
@@ -137,10 +143,10 @@ def unit() -> Dashboard:
         .with_panel(
             rows(
                 "Work in each step",
-                "Median. Long and frequent: worth a better form, rule or machine.",
+                "Median; under a second shows as half of one. Long and frequent: worth a better form or rule.",
                 "s",
                 now(
-                    f"sort_desc({quantile(0.5, 'workunit_step_work_seconds', VERSION, 'step, executor', RANGE)})",
+                    _medians("workunit_step_work_seconds"),
                     "{{step}}",
                 ),
             )
@@ -160,9 +166,9 @@ def unit() -> Dashboard:
         .with_panel(
             figure(
                 "Work of people and machines",
-                "Hours of a case say what it costs, where rates are not declared.",
+                "Average of a closed case: it says what one costs, where rates are not declared.",
                 "s",
-                now(grew("workunit_effort_seconds_total", VERSION, "kind"), "{{kind}}"),
+                now(f"{worked} / on () group_left () (sum({closed}) > 0)", "{{kind}}"),
                 width=12,
             )
         )

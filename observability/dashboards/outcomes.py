@@ -14,6 +14,7 @@ from observability.dashboards.parts import (
     grew,
     now,
     of_units,
+    stands,
     to_unit,
 )
 
@@ -92,7 +93,7 @@ def outcomes() -> Dashboard:
                     "Open cases",
                     "Compare with last week at this time. 'incident' above 0: see the page of incidents.",
                     "short",
-                    now(f"sum by (unit, state) (workunit_open_cases{{{UNIT}}})", "{{unit}} {{state}}"),
+                    now(stands("workunit_open_cases", by="unit, state"), "{{unit}} {{state}}"),
                     width=12,
                 )
             )

@@ -14,7 +14,7 @@ UNIT = f'{JOB},unit=~"$unit"'
 VERSION = f'{UNIT},version=~"$version"'
 RATE, RANGE = "$__rate_interval", "$__range"
 """A curve takes the first. A figure over all of the time that is shown takes the second: cases are few."""
-UNIT_PAGE = "/d/workunits-unit?var-unit=${__field.labels.unit}&var-datasource=${datasource}&${__url_time_range}"
+UNIT_PAGE = "/d/workunits-unit?var-unit=${%s}&var-datasource=${datasource}&${__url_time_range}"
 INBOX = "${inbox}"
 _SEEN = f"last_over_time(workunit_build_info{{{JOB}}}[1d] offset 1m)"
 _NEW = (
@@ -72,8 +72,9 @@ def _finished(
 
 
 def to_unit(panel: Any) -> Any:
-    """A figure leads to the page of its unit."""
-    return panel.data_links([dashboard.DashboardLink("This unit").url(UNIT_PAGE)])
+    """A figure leads to the page of its unit; a table has the unit in a column and not in labels."""
+    unit = "__data.fields.unit" if isinstance(panel, table.Panel) else "__field.labels.unit"
+    return panel.data_links([dashboard.DashboardLink("This unit").url(UNIT_PAGE % unit)])
 
 
 def variable(name: str, label: str, series: str) -> dashboard.QueryVariable:
@@ -137,11 +138,22 @@ def of_versions(page: dashboard.Dashboard) -> dashboard.Dashboard:
     return of_units(page).with_variable(variable("version", "Version", f"workunit_build_info{{{UNIT}}}"))
 
 
+def once(expr: str) -> str:
+    """Of two exporters or two watchdogs, that tell the same, the larger answer and not both."""
+    return f"max without (instance) ({expr})"
+
+
 def grew(name: str, where: str = VERSION, by: str = "unit", span: str = RANGE) -> str:
-    """By how much a counter grew over the time that is shown."""
-    return f"sum by ({by}) (increase({name}{{{where}}}[{span}]))"
+    """By how much a total grew over the time that is shown."""
+    return f"sum by ({by}) ({once(f'increase({name}{{{where}}}[{span}])')})"
+
+
+def stands(name: str, where: str = UNIT, by: str = "unit") -> str:
+    """What there is of something now."""
+    return f"sum by ({by}) ({once(f'{name}{{{where}}}')})"
 
 
 def quantile(share: float, name: str, where: str = VERSION, by: str = "unit", span: str = RATE) -> str:
     """An estimate from a histogram: as exact as its buckets are narrow."""
-    return f"histogram_quantile({share}, sum by (le, {by}) (rate({name}_bucket{{{where}}}[{span}])))"
+    rate = once(f"rate({name}_bucket{{{where}}}[{span}])")
+    return f"histogram_quantile({share}, sum by (le, {by}) ({rate}))"

@@ -13,6 +13,7 @@ from observability.dashboards.parts import (
     now,
     of_units,
     quantile,
+    stands,
     to_unit,
 )
 
@@ -28,7 +29,7 @@ def people() -> Dashboard:
                     "Open tasks",
                     "By role. Growing from day to day: more hands, or fewer tasks.",
                     "short",
-                    now(f"sum by (unit, role) (workunit_open_tasks{{{UNIT}}})", "{{unit}} {{role}}"),
+                    now(stands("workunit_open_tasks", by="unit, role"), "{{unit}} {{role}}"),
                     width=12,
                 )
             )
@@ -50,7 +51,7 @@ def people() -> Dashboard:
                     "Tasks by state",
                     "Many claimed, few completed: people hold what they do not do.",
                     "short",
-                    ask(f"sum by (unit, step, state) (workunit_open_tasks{{{UNIT}}})", "{{unit}} {{step}} {{state}}"),
+                    ask(stands("workunit_open_tasks", by="unit, step, state"), "{{unit}} {{step}} {{state}}"),
                     width=24,
                 )
             )

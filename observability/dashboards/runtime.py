@@ -12,6 +12,7 @@ from observability.dashboards.parts import (
     figure,
     frame,
     now,
+    stands,
 )
 
 
@@ -69,7 +70,7 @@ def runtime() -> Dashboard:
                 "Incidents",
                 "Machine steps that wait for an operator: retry or skip them on the inbox's page of incidents.",
                 "short",
-                now(f"sum by (unit, step) (workunit_open_incidents{{{JOB}}})", "{{unit}} {{step}}"),
+                now(stands("workunit_open_incidents", JOB, "unit, step"), "{{unit}} {{step}}"),
                 width=24,
             )
         )
@@ -78,7 +79,7 @@ def runtime() -> Dashboard:
                 "The watchdog's findings",
                 "`workunits watchdog` lists them with the remedy of each.",
                 "short",
-                ask(f"sum by (kind) (workunit_watchdog_findings{{{JOB}}})", "{{kind}}"),
+                ask(stands("workunit_watchdog_findings", JOB, "kind"), "{{kind}}"),
             )
         )
         .with_panel(
@@ -86,7 +87,7 @@ def runtime() -> Dashboard:
                 "Rungs that did not fire",
                 "Above 0: reminders or deadlines are late; look whether workers run.",
                 "short",
-                ask(f"sum by (unit, kind) (workunit_watchdog_gap_cases{{{JOB}}})", "{{unit}} {{kind}}"),
+                ask(stands("workunit_watchdog_gap_cases", JOB, "unit, kind"), "{{unit}} {{kind}}"),
             )
         )
         .with_panel(
@@ -125,7 +126,7 @@ def runtime() -> Dashboard:
                 "Failed ones that rise: `workunit_runtime_failures_total` has the kind, `workunits doctor` the remedy.",
                 "short",
                 ask(
-                    f"sum by (step, result) (rate(workunit_runtime_attempts_total{{{JOB}}}[{RATE}]))",
+                    f"sum by (step, result) (increase(workunit_runtime_attempts_total{{{JOB}}}[{RATE}]))",
                     "{{step}} {{result}}",
                 ),
             )

@@ -26,32 +26,53 @@ EFFORTS = ("human", "machine")
 CLOCK_STATES = ("running", "at_risk", "breached", "paused")
 CASE_STATES = ("running", "waiting", "incident")
 CLOSES: tuple[str, ...] = get_args(Close)
+STEP_FAILURES = (
+    "bad_result",
+    "stopped",
+    "timeout_heartbeat",
+    "timeout_schedule_to_close",
+    "timeout_schedule_to_start",
+    "timeout_start_to_close",
+    "too_large",
+    "unperformable",
+)
+"""Kinds of technical failure that any machine step may have, by our names."""
+AI_FAILURES = (
+    "ai_budget_exceeded",
+    "ai_limit_exceeded",
+    "ai_not_configured",
+    "ai_output_invalid",
+    "ai_refused",
+    "ai_unavailable",
+)
+UNIT_FAILURES = ("unit_cancelled", "unit_failed", "unit_not_started", "unit_result_invalid")
+"""Of a step that another unit performs."""
 FAILURES = frozenset(
     {
-        "ai_budget_exceeded",
-        "ai_limit_exceeded",
-        "ai_not_configured",
-        "ai_output_invalid",
-        "ai_refused",
-        "ai_unavailable",
+        *STEP_FAILURES,
+        *AI_FAILURES,
+        *UNIT_FAILURES,
         "autonomy_unknown",
-        "bad_result",
-        "stopped",
-        "timeout_heartbeat",
-        "timeout_schedule_to_close",
-        "timeout_schedule_to_start",
-        "timeout_start_to_close",
-        "too_large",
-        "unperformable",
         *(name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, Exception)),
     }
 )
 """Kinds of technical failure that have a series of their own: ours, and those of the language."""
-REASONS = frozenset(
-    {"bad_input", "cancel_requested", "no_answer", "outcome_not_met", "technical_failure", "terminated", "timed_out"}
-    | {"too_large", "vanished"}
+CLOSE_REASONS = (
+    ("not_achieved", "outcome_not_met"),
+    ("expired", "no_answer"),
+    ("cancelled", "cancel_requested"),
+    ("cancelled", "task_cancelled"),
+    ("failed", "bad_input"),
+    ("failed", "cannot_arm"),
+    ("failed", "no_record"),
+    ("failed", "technical_failure"),
+    ("failed", "terminated"),
+    ("failed", "timed_out"),
+    ("failed", "too_large"),
+    ("failed", "vanished"),
 )
-AI_FAILURES = tuple(sorted(name for name in FAILURES if name.startswith("ai_")))
+"""How a case may close, and our own reasons for it; the others are the unit's business exceptions."""
+REASONS = frozenset(reason for _, reason in CLOSE_REASONS)
 WHYS = (
     *("stopped", "no_ai", "shadow", "autonomy_unknown", "blind_sample", "suggest", "approve", "ceiling"),
     *("no_confidence", "below_threshold", "no_veto_window", "confident"),

@@ -10,11 +10,12 @@ from itertools import product
 from typing import Any, get_args
 
 from observability.ledger.totals import COUNT, SUM, Series
-from observability.metrics.contract import BY_NAME
+from observability.metrics.contract import BY_NAME, OTHER
 from observability.metrics.known import (
     AI_FAILURES,
     CASE_STATES,
     CLOCK_STATES,
+    CLOSE_REASONS,
     CLOSES,
     CORRECTIONS,
     DECISIONS,
@@ -22,6 +23,8 @@ from observability.metrics.known import (
     ENDS,
     HANDOFFS,
     RESULTS,
+    STEP_FAILURES,
+    UNIT_FAILURES,
     WHYS,
 )
 from workunits.core.autonomy import LEVELS
@@ -93,20 +96,27 @@ def _counters(unit: type[WorkUnit]) -> Iterator[tuple[str, tuple[str, ...]]]:
     ):
         for value in sorted(values):
             yield metric, (*named, value)
-    yield "close_reasons", (*named, "not_achieved", "outcome_not_met")
+    for close, reason in CLOSE_REASONS:
+        yield "close_reasons", (*named, close, reason)
     for target, result in product((one.name for one in unit.promised), RESULTS):
         yield "sla", (*named, target, result)
     for step in unit.steps:
-        for executor in executors(step):
-            labels = (*named, step.name, executor)
-            yield "step_attempts", labels
-            for ended in _ENDED.get(executor, _ENDED["automated"]):
-                yield "steps", (*labels, ended)
-        if step.kind == "hybrid":
-            yield from _proposals((*named, step.name))
-        for raised in step.raises:
-            yield "exceptions", (*named, step.name, raised.code)
-            yield "close_reasons", (*named, "not_achieved", raised.code)
+        yield from _of_step(named, step)
+
+
+def _of_step(named: tuple[str, str], step: Step[Any, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for executor in executors(step):
+        labels = (*named, step.name, executor)
+        yield "step_attempts", labels
+        for ended in _ENDED.get(executor, _ENDED["automated"]):
+            yield "steps", (*labels, ended)
+    if step.kind == "hybrid":
+        yield from _proposals((*named, step.name))
+    for code in _failures(step):
+        yield "technical_failures", (*named, step.name, code)
+    for raised in step.raises:
+        yield "exceptions", (*named, step.name, raised.code)
+        yield "close_reasons", (*named, "not_achieved", raised.code)
 
 
 def _proposals(step: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -114,7 +124,7 @@ def _proposals(step: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield metric, step
     for decision in DECISIONS:
         yield "proposal_decisions", (*step, decision)
-    for reason in (*WHYS, *AI_FAILURES):
+    for reason in sorted({*WHYS, *STEP_FAILURES, *AI_FAILURES, OTHER}):
         yield "proposal_reasons", (*step, reason)
     for route, levels in _LEVELS.items():
         for level in levels:
@@ -136,6 +146,15 @@ def _histograms(unit: type[WorkUnit]) -> Iterator[tuple[str, tuple[str, ...]]]:
         if step.kind == "hybrid":
             for metric in ("proposal_confidence", "proposal_latency_seconds"):
                 yield metric, (*named, step.name)
+
+
+def _failures(step: Step[Any, Any]) -> tuple[str, ...]:
+    """How a machine step may fail for good; Python's own exceptions are many, and are born with their first."""
+    if step.kind == "human":
+        return ()
+    if step.kind == "unit":
+        return (*UNIT_FAILURES, OTHER)
+    return (*STEP_FAILURES, *(AI_FAILURES if step.kind in ("ai", "hybrid") else ()), OTHER)
 
 
 def executors(step: Step[Any, Any]) -> tuple[str, ...]:

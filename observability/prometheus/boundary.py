@@ -5,6 +5,7 @@ Shares are of a step over all versions of its unit. One of few proposals says no
 
 from __future__ import annotations
 
+from observability.metrics.known import WHYS
 from observability.prometheus.rule import Alert, Group, Terms
 
 _HOUR, _DAY = 3600.0, 86_400.0
@@ -13,7 +14,8 @@ _STEP = "{{ $labels.step }} of {{ $labels.unit }}"
 _SHARE = "{{ $value | humanizePercentage }}"
 _FEWEST = 0.05
 """The share of a model's decisions that is to be judged blind or audited."""
-_FAILED = '{reason=~"ai_.+|bad_result|timeout_.+"}'
+_FAILED = f'{{reason!~"{"|".join(WHYS)}"}}'
+"""Any reason that is not one of the route itself: the model failed, by whatever exception."""
 
 
 def alerts(terms: Terms) -> Group:

@@ -70,6 +70,17 @@ class Group:
     rules: Sequence[Recording | Alert]
 
 
+def lately(counter: str, terms: Terms) -> str:
+    """By how much a total grew in the last quarter of an hour, as one of several exporters tells it.
+
+    Against what it was before, up to a day ago, where the exporter or the ledger was away for longer than that: what is
+    counted while nobody looks is news when somebody looks again. `increase` stands in for a series that is new.
+    """
+    quarter, day = terms.span(900.0), terms.span(86_400.0)
+    before = f"last_over_time({counter}[{day}] offset {quarter})"
+    return f"max without (instance) (clamp_min({counter} - {before}, 0) or increase({counter}[{quarter}]))"
+
+
 def text_of(groups: Iterable[Group], terms: Terms) -> str:
     """The file, in YAML."""
     return "\n".join(_lines(groups, terms)) + "\n"

@@ -5,7 +5,7 @@ Two watchdogs or two exporters find the same, so each expression takes the large
 
 from __future__ import annotations
 
-from observability.prometheus.rule import Alert, Group, Terms
+from observability.prometheus.rule import Alert, Group, Terms, lately
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
 _N = "{{ $value }}"
@@ -102,7 +102,7 @@ def _tickets(terms: Terms) -> list[Alert]:
             "WorkunitCasesHeld",
             _found("held"),
             "ticket",
-            f"{_N} hold(s) on cases of {_UNIT} have lasted for a day",
+            f"for a day there was always a case of {_UNIT} on hold; {_N} hold(s) now",
             _DAY,
         ),
         Alert(
@@ -114,8 +114,7 @@ def _tickets(terms: Terms) -> list[Alert]:
         ),
         Alert(
             "WorkunitClosedOutside",
-            "sum by (unit) (max without (instance) "
-            f"(increase(workunit_closed_outside_total[{terms.span(15 * _MINUTE)}]))) > 0.5",
+            f"sum by (unit) ({lately('workunit_closed_outside_total', terms)}) > 0.5",
             "ticket",
             f"cases of {_UNIT} were ended past its doors: terminated, timed out or deleted in the engine",
         ),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from observability.metrics.promises import objective
-from observability.prometheus.rule import Alert, Group, Recording, Severity, Terms
+from observability.prometheus.rule import Alert, Group, Recording, Severity, Terms, lately
 from workunits.core.unit import WorkUnit
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
@@ -90,7 +90,7 @@ def _ratio(window: Window, of: str, threshold: str, said: str, terms: Terms) -> 
 def _any_breach(of: str, terms: Terms, *, always: bool) -> Alert:
     """Where a day's quarter sees too few clocks for a ratio, and where none may be missed."""
     missed = f'{of[:-1]},result="breached"}}'
-    expr = _by_target(f"increase(workunit_sla_total{missed}[{terms.span(15 * _MINUTE)}])") + " > 0.5"
+    expr = f"sum by (unit, target) ({lately(f'workunit_sla_total{missed}', terms)}) > 0.5"
     if not always:
         expr += f"\nand workunit:sla_decided:increase6h{of} < {terms.enough}"
     return Alert("WorkunitSlaBreached", expr, "ticket", f"{_WHO} missed a promise")

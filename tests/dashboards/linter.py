@@ -10,7 +10,7 @@ from typing import Any
 
 import promql_parser
 
-from observability.metrics.contract import SERIES
+from observability.metrics.contract import SERIES, WORKERS
 
 UNITS = {"s", "short", "percentunit", "currencyUSD"}
 OUTSIDE = {"up": {"job", "instance"}}
@@ -18,6 +18,11 @@ OUTSIDE = {"up": {"job", "instance"}}
 ALWAYS = {"job", "instance", "le"}
 _COUNTERS = re.compile(r"(?:(increase|rate)\()?\b(workunit_\w+_total)\b")
 _SPANS = {"$__rate_interval", "$__range"}
+_FIXED = ("annotation", "Burn rate")
+"""What is new is so against a day, whatever is shown; and the burn rate is the alert's, over its hour."""
+_TOLD = re.compile(r"((?:max|min)(?: (?:by|without) \([^)]*\))? ?\()?(?:\w+\()?\b(workunit_\w+)\{")
+_OF_WORKERS = {name for metric in WORKERS for name in metric.series}
+"""Each worker has its own; of all else two exporters, or two watchdogs, tell the same."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +111,12 @@ def _of_query(query: Query) -> Iterator[str]:
     if 'job=~"$job"' not in query.expr:
         yield f"{query.where}: takes every job"
     spans = set(re.findall(r"\[([^\]]+)\]", query.expr))
-    if "annotation" not in query.where:  # what is new is so against a day, whatever is shown
+    if not any(fixed in query.where for fixed in _FIXED):
         yield from (f"{query.where}: looks back a fixed {span}" for span in spans - _SPANS)
     yield from (f"{query.where}: {name} as it stands" for how, name in _COUNTERS.findall(query.expr) if not how)
+    if "sum" in query.expr:
+        twice = (name for larger, name in _TOLD.findall(query.expr) if not larger and name not in _OF_WORKERS)
+        yield from (f"{query.where}: two exporters' {name} are added up" for name in twice)
 
 
 def _of_series(tree: Any) -> Iterator[str]:

@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from observability.dashboards.files import FOLDER, rendered
-from tests.dashboards.linter import problems
+from tests.dashboards.linter import panels, problems
 
 PAGES: dict[str, dict[str, Any]] = {path.name: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
 
@@ -35,10 +35,15 @@ def test_there_is_nothing_to_complain_of(name):
     ("before", "after", "said"),
     [
         ("workunit_open_tasks", "workunit_tasks_open", "no contract has workunit_tasks_open"),
-        ("(unit, role) (workunit", "(unit, role)) (workunit", "workunits-people: Open tasks"),
+        ("(unit, role) (max", "(unit, role)) (max", "workunits-people: Open tasks"),
         ('{job=~\\"$job\\",', '{person=\\"ann\\",', "has no label person"),
         ("[$__rate_interval]", "[5m]", "looks back a fixed 5m"),
         ('"editable": false', '"editable": true', "it can be edited"),
+        (
+            "(max without (instance) (workunit_open",
+            "((workunit_open",
+            "two exporters' workunit_open_tasks are added up",
+        ),
     ],
 )
 def test_a_mistake_is_found(before, after, said):
@@ -54,6 +59,12 @@ def test_links_lead_somewhere():
     text = "".join(rendered().values())
     assert "/d/workunits-unit?" in text
     assert "workunits-unit.json" in PAGES
+    for page in PAGES.values():
+        for panel in panels(page):
+            links = "".join(link["url"] for link in panel.get("fieldConfig", {}).get("defaults", {}).get("links", ()))
+            links += "".join(link["url"] for link in panel.get("options", {}).get("dataLinks", ()))
+            wrong = "__field.labels" if panel["type"] == "table" else "__data.fields"
+            assert wrong not in links, "a table has labels in columns, and nothing else has"
     source = provisioned("datasources")["datasources"][0]
     assert source["uid"] == "workunits-prometheus"
     names = [one["name"] for one in source["jsonData"]["exemplarTraceIdDestinations"]]

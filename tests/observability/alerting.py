@@ -166,7 +166,7 @@ TRIALS = (
     _of_target(
         "WorkunitSlaBreached",
         "90m",
-        [clocks("0x100", "0x80 1x20")],
+        [clocks("0x100", "0x80 1x20"), clocks("0x50 _x30 0x20", "0x50 _x30 1x20")],  # the second while nobody looked
         [clocks("0+1x100", "0x80 1x20"), clocks("0x80 1x20", "0x100"), clocks("0x100", "0x40 1x60")],
         "missed a promise",
     ),
@@ -174,7 +174,7 @@ TRIALS = (
         "WorkunitSlaBreached",
         "90m",
         [clocks("0+10x100", "0x80 1x20", "strict")],
-        [clocks("0+10x100", "0x100", "strict")],
+        [clocks("0+10x100", "0x100", "strict"), clocks("9x100", "3x80 2x20", "strict")],  # of a copy that was put back
         "missed a promise",
         unit="strict",
     ),
@@ -254,7 +254,7 @@ TRIALS = (
         "25h",
         "held",
         ("0 1x160", "0x20 1x160"),
-        "1 hold(s) on cases of usual have lasted for a day",
+        "for a day there was always a case of usual on hold; 1 hold(s) now",
         slow=True,
     ),
     Trial(
@@ -268,7 +268,11 @@ TRIALS = (
     Trial(
         "WorkunitClosedOutside",
         "20m",
-        [{_OUTSIDE % 1: "0x10 1x20", _OUTSIDE % 2: "0x40"}],
+        [
+            {_OUTSIDE % 1: "0x10 1x20", _OUTSIDE % 2: "0x40"},
+            {_OUTSIDE % 1: "0 _x17 1x20"},  # while nobody looked
+            {_OUTSIDE % 1: "0x40", _OUTSIDE % 2: "_x12 0 0 1x20"},  # of a version that is new
+        ],
         [{_OUTSIDE % 1: "1x40"}, {_OUTSIDE % 1: "0 1x40"}],
         "cases of usual were ended past its doors: terminated, timed out or deleted in the engine",
         {"unit": "usual"},

@@ -66,8 +66,9 @@ TRIALS = (
     _trial(
         "WorkunitAiModelFailing",
         "30m",
-        [asked("ai_unavailable", "0+1x100"), asked("timeout_start_to_close", "0+1x100")],
+        [asked(reason, "0+1x100") for reason in ("ai_unavailable", "timeout_start_to_close", "KeyError", "other")],
         [
+            asked("below_threshold", "0+1x100"),
             asked("shadow", "0+1x100"),
             asked("ai_unavailable", "0x20 1 2 3 4x20"),  # a few among many
             {**asked("shadow", "0+1x100"), **grew("proposal_reasons", "0x20 1 2x20", reason="ai_refused")},
