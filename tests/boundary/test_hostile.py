@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -9,14 +10,18 @@ from typing import Any
 import pytest
 from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
+from temporalio.worker import Worker
 
 from tests.boundary.contracts import Claim, Receipt, Verdict
 from tests.boundary.units import Damage
 from workunits.ai import Model
 from workunits.cases import CaseView
+from workunits.client import Cases
 from workunits.core.proposal import Asked, Standing
 from workunits.core.spec import Step
+from workunits.performs import Performer
 from workunits.proposing import Proposal
+from workunits.registry import Catalog, Package
 from workunits.testing import Answer, Lab, Proposed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -85,6 +90,47 @@ async def test_what_the_model_says_about_its_own_level_is_no_proposal(court: Lab
     )
     assert view.record is not None
     assert (view.record.proposals[0].level, view.record.proposals[0].route) == ("A3", "review")
+
+
+async def test_orders_in_a_case_do_not_change_another_case(court: Lab) -> None:
+    """The model obeys and names the other one wherever it can; that one's task and record stay as they were."""
+    told: list[str] = []
+
+    async def propose(claim: Claim) -> Proposal[Verdict]:
+        said = {"case": claim.story, "task": f"{claim.story}/decide"}
+        speech = obeys(output={"verdict": "pay", "amount": 100, **said}, **said)
+        told.append(claim.story)
+        return await Model("scripted", client=FunctionModel(speech)).propose("Decide.", claim, Verdict, prompt="1")
+
+    def pay(order: object) -> Receipt:
+        raise AssertionError(order)
+
+    queue = f"hostile-{uuid.uuid4().hex[:8]}"
+    cases = Cases(court.client, Catalog([Package("here", (Damage,), (), ())]), queue=queue)
+    performers = [Performer(Damage.DECIDE, propose, "here"), Performer(Damage.PAY, pay, "here")]
+    activities = [performer.as_activity(Signed()) for performer in performers]
+    async with Worker(court.client, task_queue=queue, workflows=[Damage], activities=activities):
+        other = await opened(cases, "a window broke")
+        before = await cases.show(other)
+        hostile = await opened(cases, other)
+        (task,) = (await cases.show(hostile)).tasks
+        await cases.act(task.id, "complete", actor="ana", roles=[task.role], body={"verdict": "refuse"})
+        after = await cases.show(other)
+        await court.client.get_workflow_handle(other).terminate()
+
+    assert told[-1] == other
+    assert (after.tasks, after.record) == (before.tasks, before.record)
+    assert after.tasks[0].state == "ready"
+
+
+async def opened(cases: Cases, story: str) -> str:
+    """A case of a story, once a person is asked."""
+    claim = Claim(number=uuid.uuid4().hex[:10], story=story)
+    case = (await cases.start("damage", claim.model_dump_json().encode())).case
+    async with asyncio.timeout(20):
+        while not (await cases.show(case)).tasks:  # noqa: ASYNC110 - the engine tells nobody
+            await asyncio.sleep(0.02)
+    return case
 
 
 async def test_a_tool_that_the_step_does_not_declare_is_not_there(court: Lab) -> None:
