@@ -227,7 +227,8 @@ def read_until(text: str, now: datetime) -> str:
     except ValueError:
         when = None
     if when is None:
-        when = now + read_span(text, field="--until", at_most=_LONGEST_WAIT)
+        moment = ", or a moment with its zone such as 2026-01-31T14:05:00Z"
+        when = now + read_span(text, field="--until", at_most=_LONGEST_WAIT, or_else=moment)
     if when.tzinfo is None:
         raise BadInput("write it with its zone, such as 2026-01-31T14:05:00Z, or as a duration", field="--until")
     if when <= now:

@@ -108,6 +108,22 @@ def setup(ctx: typer.Context) -> Setup:
     return found if found is not None else Setup()
 
 
+def filled(ctx: typer.Context, param: typer.CallbackParam, value: str | None) -> str | None:
+    """The callback of an option that says who acts, or which act it is: an empty one is refused.
+
+    `--as "$WHO"` in a script where WHO is not set would else act as the user of this computer, on the record for good.
+
+    Raises:
+        CommandError: it was given and is empty.
+    """
+    source = ctx.get_parameter_source(param.name or "")
+    if value is not None and not value.strip() and source is not None and source.name == "COMMANDLINE":
+        fail(
+            f"{param.opts[0]}: it is empty; leave it out, or say what it is", code="invalid_field", field=param.opts[0]
+        )
+    return value
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end and give its result."""
     return asyncio.run(work)

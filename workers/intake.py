@@ -182,7 +182,11 @@ def explained(error: BadInput, data: bytes) -> BadInput:
     try:
         json.loads(data)
     except json.JSONDecodeError as fault:
-        where = f"line {fault.lineno}, column {fault.colno}" if b"\n" in data.strip() else f"column {fault.colno}"
+        where = (
+            f"line {fault.lineno}, column {fault.colno}"
+            if fault.lineno > 1 or b"\n" in data.strip()
+            else f"column {fault.colno}"
+        )
         what = fault.msg[:1].lower() + fault.msg[1:].removesuffix(" at")  # it names no part of the value
         return BadInput(f"not JSON: {what} at {where}", field=error.field, code=error.code)
     except (ValueError, RecursionError):

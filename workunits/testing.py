@@ -58,7 +58,7 @@ ENGINE_FLAGS = (
     'frontend.httpAllowedHosts=["none.invalid"]',
 )
 _POLL = 0.01
-_PATIENCE = 30.0
+_PATIENCE = 120.0
 
 
 class NobodyAnswersError(WorkUnitsError):
@@ -249,7 +249,7 @@ async def drive(
 
     Raises:
         NobodyAnswersError: an unanswered task never expires, or nobody decides on an incident.
-        TimeoutError: a machine step did not end within 30 seconds of real time.
+        TimeoutError: a machine step did not end within two minutes of real time.
     """
     handle: WorkflowHandle[Any, Any] = cases.client.get_workflow_handle(case)
     async with asyncio.timeout(_PATIENCE) as limit:

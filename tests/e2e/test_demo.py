@@ -99,7 +99,7 @@ def test_a_case_that_closes_otherwise_fails_the_demo(monkeypatch: pytest.MonkeyP
     assert json.loads(result.stdout)["cases"][0]["close"] is None
     assert isinstance(result.exception, CommandError)
     assert result.exception.exit_code == 1
-    assert "customer_onboarding:A-1002 did not get on within 30 s" in str(result.exception)
+    assert "customer_onboarding:A-1002 did not get on within 120 s" in str(result.exception)
     assert "customer_onboarding:A-1001 could not be played: the network is gone" in str(result.exception)
 
 

@@ -18,6 +18,7 @@ from workers.engine.address import Address
 from workers.engine.child import environment_for
 from workers.engine.connect import connect
 from workers.engine.embedded import PORT
+from workers.processes.up import _told
 from workers.settings import Settings
 from workunits.cases import CaseView
 from workunits.client import Cases
@@ -159,3 +160,10 @@ def test_a_worker_keeps_what_it_compiles(monkeypatch: pytest.MonkeyPatch) -> Non
     found = environment_for(Address("127.0.0.1:1", "default", {}, "the test", encrypted=False))
     assert "PYTHONDONTWRITEBYTECODE" not in found
     assert found["TEMPORAL_ADDRESS"] == "127.0.0.1:1"
+
+
+def test_a_case_that_machines_are_at_does_not_wait_for_people() -> None:
+    """Where the machine is slow, the line that sums the demo cases up says so."""
+    assert _told(["waiting", "failed"]) == "2 demo cases started: 1 wait for people, 1 have closed."
+    said = _told(["waiting", "running", "achieved", "running"])
+    assert said == "4 demo cases started: 1 wait for people, 1 have closed, machines are at 2."

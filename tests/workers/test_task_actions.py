@@ -351,3 +351,9 @@ def test_when_a_wait_cannot_end(text):
     """No zone, passed, too far, or no time at all: the option is named."""
     with pytest.raises(BadInput, match=r"^--until: "):
         read_until(text, NOW)
+
+
+def test_what_is_no_end_of_a_wait_is_told_both_ways():
+    """A duration is one way to say it; a moment is the other."""
+    with pytest.raises(BadInput, match=r"a duration such as 90s, .* or a moment with its zone such as 2026-"):
+        read_until("next tuesday", NOW)

@@ -150,6 +150,7 @@ def test_an_answer_on_stdin(desk, open_task):
         pytest.param(b"null", "bad_body", "body: an object is needed", id="input_3_null"),
         pytest.param(b"[]", "bad_body", "body: an object is needed", id="input_3_list"),
         pytest.param(b'{"verdict": ', "bad_body", "body: not JSON: expecting value at column", id="input_4_not_json"),
+        pytest.param(b'{"verdict": "pay",\n', "bad_body", "quotes at line 2, column 1", id="input_4_cut_off"),
         pytest.param(b'{"verdict": "\xff"}', "bad_body", "body: not JSON", id="input_4_not_utf8"),
         pytest.param(b"{}", "invalid_field", "body.verdict: Field required", id="input_5_missing"),
         pytest.param(b'{"verdict": "pay", "x": 1}', "invalid_field", "body.x: Extra inputs", id="input_6_unknown"),
@@ -172,6 +173,17 @@ def test_an_answer_that_does_not_fit(desk, open_task, content, code, said):
     assert ended.error["code"] == code
     assert said in ended.error["message"]
     assert ended.error["field"].startswith("body")
+    (task,) = desk.run("show", open_task.rpartition("/")[0], "--json").json["tasks"]
+    assert (task["state"], task["revision"]) == ("ready", 1)
+
+
+@pytest.mark.parametrize("option", ["--as", "--acting-for", "--action-id"])
+def test_an_empty_name_is_refused(desk, open_task, option):
+    """As of a variable that is not set: it is neither the user of this computer nor an act of its own."""
+    ended = desk.run("tasks", "complete", open_task, "--set", "verdict=pay", option, "", "--json")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert (ended.error["code"], ended.error["field"]) == ("invalid_field", option)
     (task,) = desk.run("show", open_task.rpartition("/")[0], "--json").json["tasks"]
     assert (task["state"], task["revision"]) == ("ready", 1)
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from workers.commands.cases import As
-from workers.console import Json, fail, run
+from workers.console import Json, fail, filled, run
 
 Body = Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]
 """What an action says; or how to read it, once the task is known."""
@@ -28,10 +28,11 @@ Roles = Annotated[
     ),
 ]
 ActionId = Annotated[
-    str, typer.Option(metavar="ID", help="The same id again has the same answer, and no further effect.")
+    str,
+    typer.Option(metavar="ID", callback=filled, help="The same id again has the same answer, and no further effect."),
 ]
 Revision = Annotated[int | None, typer.Option(min=1, help="Refuse when the task has changed since.")]
-ActingFor = Annotated[str | None, typer.Option(metavar="NAME", help="Whom the actor stands in for.")]
+ActingFor = Annotated[str | None, typer.Option(metavar="NAME", callback=filled, help="Whom the actor stands in for.")]
 _Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; it stays on the record.")]
 _MayReason = Annotated[str | None, typer.Option(metavar="TEXT", help="Why; it stays on the record.")]
 _To = Annotated[str, typer.Option(metavar="NAME", help="Who gets it.")]

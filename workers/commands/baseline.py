@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from workers.console import Exit, Json, emit, fail, note, setup
+from workers.console import Exit, Json, emit, fail, filled, note, setup
 
 app = typer.Typer(help="What was there before: the old process, from its event log.", no_args_is_help=True)
 _LONGEST_NAME = 100
@@ -26,7 +26,9 @@ def import_(
     name: Annotated[
         str, typer.Option(help="The baseline's name; the log's file name without endings when left out.")
     ] = "",
-    actor: Annotated[str, typer.Option("--as", metavar="NAME", help="Who asks for it; the login's name.")] = "",
+    actor: Annotated[
+        str, typer.Option("--as", callback=filled, metavar="NAME", help="Who asks for it; the login's name.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Freeze the figures of the old process, with the intervals that they were computed from."""
@@ -70,7 +72,9 @@ def freeze_(
     since: Annotated[str, typer.Option(help="Cases that closed from this day or time on (UTC).")] = "",
     until: Annotated[str, typer.Option(help="Cases that closed before it.")] = "",
     name: Annotated[str, typer.Option(help="The baseline's name; `version N` when left out.")] = "",
-    actor: Annotated[str, typer.Option("--as", metavar="NAME", help="Who signs: the unit's owner.")] = "",
+    actor: Annotated[
+        str, typer.Option("--as", callback=filled, metavar="NAME", help="Who signs: the unit's owner.")
+    ] = "",
     role: Annotated[list[str] | None, typer.Option(help="In which role; as the directory says when left out.")] = None,
     json: Json = False,
 ) -> None:

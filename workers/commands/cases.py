@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workers.console import CommandError, Exit, Json, emit, fail, note, open_cases, run, setup
+from workers.console import CommandError, Exit, Json, emit, fail, filled, note, open_cases, run, setup
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from workers.pages.tables import Cell
     from workunits.cases import CaseView
 
-As = Annotated[str, typer.Option("--as", metavar="NAME", help="Who acts; by default the user of this computer.")]
+As = Annotated[
+    str, typer.Option("--as", callback=filled, metavar="NAME", help="Who acts; by default the user of this computer.")
+]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")]
 OfUnit = Annotated[str | None, typer.Option(help="Only this unit's.")]
 CaseName = Annotated[str, typer.Argument(metavar="CASE", help="unit:key, or the key alone.")]

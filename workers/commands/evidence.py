@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.console import Exit, Json, emit, fail, note, setup
+from workers.console import Exit, Json, emit, fail, filled, note, setup
 
 if TYPE_CHECKING:
     from observability.ledger.evidence import Noted
@@ -25,7 +25,9 @@ def evidence(
     csv: Annotated[
         Path | None, typer.Option(help="Instead: a file with the columns case, measure, value, source, occurred_at.")
     ] = None,
-    actor: Annotated[str, typer.Option("--as", help="Who tells it; the login's name when omitted.")] = "",
+    actor: Annotated[
+        str, typer.Option("--as", callback=filled, help="Who tells it; the login's name when omitted.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Tell what was learned of a closed case: a complaint, a chargeback, an audit's finding."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.console import Json, emit, fail, note, setup
+from workers.console import Json, emit, fail, filled, note, setup
 
 if TYPE_CHECKING:
     from observability.ledger.forgetting import Kind
@@ -26,7 +26,9 @@ def forget(
         Path | None, typer.Option("--import", help="After a restore: forget again by these marks.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file of marks that is there.")] = False,
-    actor: Annotated[str, typer.Option("--as", help="Who does it; the login's name when omitted.")] = "",
+    actor: Annotated[
+        str, typer.Option("--as", callback=filled, help="Who does it; the login's name when omitted.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Erase personal data from the ledger and from the inbox's store; figures stay, and it does not come back."""
@@ -87,7 +89,9 @@ def prune(
     *,
     unit: Annotated[list[str] | None, typer.Option(help="Only this unit's; may be repeated.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
-    actor: Annotated[str, typer.Option("--as", help="Who does it; the login's name when omitted.")] = "",
+    actor: Annotated[
+        str, typer.Option("--as", callback=filled, help="Who does it; the login's name when omitted.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Delete closed cases that are old enough, with all that they consist of."""

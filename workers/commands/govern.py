@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workers.console import Json, emit, run, setup
+from workers.console import Json, emit, filled, run, setup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from workunits.governance import Need, Published
 
 Unit = Annotated[str, typer.Argument(help="The unit.")]
-As = Annotated[str, typer.Option("--as", metavar="NAME", help="Who signs, as the people directory names them.")]
+As = Annotated[
+    str, typer.Option("--as", callback=filled, metavar="NAME", help="Who signs, as the people directory names them.")
+]
 Reason = Annotated[str, typer.Option(help="Why, kept with it.")]
 Version = Annotated[str, typer.Option("--version", help="Only this version; else all that are published.")]
 
@@ -27,7 +29,10 @@ def publish(
     unit: Unit,
     *,
     who: Annotated[
-        str, typer.Option("--as", metavar="NAME", help="Who signs; without it, only shows what would be signed.")
+        str,
+        typer.Option(
+            "--as", callback=filled, metavar="NAME", help="Who signs; without it, only shows what would be signed."
+        ),
     ] = "",
     role_of: Annotated[
         str, typer.Option("--role-of", metavar="ROLE", help="Sign in this role alone; else in all that are held.")

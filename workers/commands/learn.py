@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.console import Json, emit, setup
+from workers.console import Json, emit, filled, setup
 
 if TYPE_CHECKING:
     from observability.learning.changes import Entry
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The learning ledger: changes, verdicts, decisions, drift.", no_args_is_help=True)
 Unit = Annotated[str, typer.Argument(help="The unit.")]
-Actor = Annotated[str, typer.Option("--as", metavar="NAME", help="Who does it; the login's name.")]
+Actor = Annotated[str, typer.Option("--as", callback=filled, metavar="NAME", help="Who does it; the login's name.")]
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.console import Exit, Json, announce, emit, run, setup
+from workers.console import Exit, Json, announce, emit, filled, run, setup
 
 if TYPE_CHECKING:
     from observability.ledger.reconcile import Reconciliation
@@ -62,7 +62,9 @@ def reconcile(
     ctx: typer.Context,
     *,
     repair: Annotated[bool, typer.Option("--repair", help="Write again what differs.")] = False,
-    actor: Annotated[str, typer.Option("--as", help="Who repairs; the login's name when omitted.")] = "",
+    actor: Annotated[
+        str, typer.Option("--as", callback=filled, help="Who repairs; the login's name when omitted.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Prove that the ledger says of every case what Temporal says; list each difference."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.console import Exit, Json, emit, fail, note, run, setup
+from workers.console import Exit, Json, emit, fail, filled, note, run, setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,9 @@ def rehearse(
     budget_usd: Annotated[
         float | None, typer.Option("--budget-usd", min=0.0, help="USD at most; then it ends early.")
     ] = None,
-    actor: Annotated[str, typer.Option("--as", help="Who has it done; the login's name when omitted.")] = "",
+    actor: Annotated[
+        str, typer.Option("--as", callback=filled, help="Who has it done; the login's name when omitted.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Ask a changed model or prompt what past cases asked, without side effects, and compare with what was decided."""

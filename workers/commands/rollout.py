@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workers.console import Json, emit, fail, run, setup
+from workers.console import Json, emit, fail, filled, run, setup
 
 if TYPE_CHECKING:
     from workunits.rollout import Rollout
@@ -22,7 +22,9 @@ def rollout(
     percent: Annotated[float, typer.Option(min=0.1, max=99, help="Of the new cases.")] = 10,
     stop: Annotated[bool, typer.Option("--stop", help="Send all new cases back to the current build.")] = False,
     reason: Annotated[str, typer.Option(help="Why it is stopped.")] = "",
-    actor: Annotated[str, typer.Option("--as", metavar="NAME", help="Who does it; the login's name.")] = "",
+    actor: Annotated[
+        str, typer.Option("--as", callback=filled, metavar="NAME", help="Who does it; the login's name.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Split a unit's new cases between two versions by their keys; without options, say how they are split."""

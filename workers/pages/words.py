@@ -56,13 +56,14 @@ def plain(text: Any) -> str:
     return "".join(sign if sign.isprintable() else "?" for sign in " ".join(str(text).split()))
 
 
-def read_span(text: str, *, field: str, at_most: timedelta) -> timedelta:
+def read_span(text: str, *, field: str, at_most: timedelta, or_else: str = "") -> timedelta:
     """Read a duration such as `90 s`, `2h`, `1 d 12 h`.
 
     Args:
         text: What was typed.
         field: The option, for the error.
         at_most: The longest one that is taken.
+        or_else: What else might have been typed, for the error.
 
     Raises:
         BadInput: it is none, or too long.
@@ -72,7 +73,7 @@ def read_span(text: str, *, field: str, at_most: timedelta) -> timedelta:
         seconds += float(found[1]) * _UNITS[found[2]]
         at = found.end()
     if not at or text[at:].strip():
-        raise BadInput("write a duration such as 90s, 15min, 2h or 1d12h", field=field)
+        raise BadInput(f"write a duration such as 90s, 15min, 2h or 1d12h{or_else}", field=field)
     if seconds > at_most.total_seconds():
         raise BadInput(f"at most {span(at_most)}", field=field)
     return timedelta(seconds=seconds)

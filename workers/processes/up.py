@@ -175,8 +175,15 @@ async def _seed(cases: Cases) -> None:
         note("The demo cases were there.")
         return
     note("The demo cases start. One meets a damaged order, to show how a failing step looks.")
-    waiting = await _settle(cases, new)
-    note(f"{len(new)} demo cases started: {waiting} wait for people, {len(new) - waiting} have closed.")
+    note(_told(await _settle(cases, new)))
+
+
+def _told(states: Sequence[str]) -> str:
+    """How the demo cases stand; on a slow machine some are not yet where they will wait."""
+    running = states.count("running")
+    closed = sum(state not in OPEN_STATES for state in states)
+    said = f"{len(states)} demo cases started: {len(states) - running - closed} wait for people, {closed} have closed"
+    return said + (f", machines are at {running}." if running else ".")
 
 
 async def _start(cases: Cases, unit: str, data: bytes) -> str | None:
@@ -188,13 +195,13 @@ async def _start(cases: Cases, unit: str, data: bytes) -> str | None:
     return None if started.existing else started.case
 
 
-async def _settle(cases: Cases, names: list[str]) -> int:
+async def _settle(cases: Cases, names: list[str]) -> list[str]:
     """Wait until cases need people or have closed, so that their first steps do not drown what is said next."""
     until = time.monotonic() + _SETTLE
     while True:
         states = [(await cases.show(name)).state for name in names]
         if "running" not in states or time.monotonic() > until:
-            return sum(state in OPEN_STATES for state in states)
+            return states
         await asyncio.sleep(LOOK)
 
 
