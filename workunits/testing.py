@@ -59,6 +59,7 @@ ENGINE_FLAGS = (
 )
 _POLL = 0.01
 _PATIENCE = 30.0
+_STARTS = 5  # of the server: the SDK gives up, and ends it, after 5 s, which a busy machine may need
 
 
 class NobodyAnswersError(WorkUnitsError):
@@ -134,14 +135,20 @@ class Lab:
     async def __aenter__(self) -> Self:
         """Start the server."""
         flags = [part for flag in ENGINE_FLAGS for part in ("--dynamic-config-value", flag)]
-        self._env = await WorkflowEnvironment.start_time_skipping_v2(
-            ts_config=TimeSkippingConfig(enabled=False),
-            plugins=[work_units(*self.contracts)],
-            search_attributes=SEARCH_ATTRIBUTES,
-            dev_server_existing_path=temporal_binary(),
-            dev_server_extra_args=flags,
-            dev_server_log_level="error",
-        )
+        for left in reversed(range(_STARTS)):
+            try:
+                self._env = await WorkflowEnvironment.start_time_skipping_v2(
+                    ts_config=TimeSkippingConfig(enabled=False),
+                    plugins=[work_units(*self.contracts)],
+                    search_attributes=SEARCH_ATTRIBUTES,
+                    dev_server_existing_path=temporal_binary(),
+                    dev_server_extra_args=flags,
+                    dev_server_log_level="error",
+                )
+                break
+            except RuntimeError as error:
+                if not left or "did not start" not in str(error):
+                    raise
         return self
 
     async def __aexit__(self, *_: object) -> None:

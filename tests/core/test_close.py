@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from contextlib import nullcontext
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from temporalio.client import WorkflowFailureError
+from temporalio.testing import WorkflowEnvironment
 
 from tests.lab.contracts import Decision, Facts, Request
 from tests.lab.messages import cause
 from tests.lab.units import Inline, Pair, Plain, Ruled
 from workunits.core.parts import parts
-from workunits.testing import Answer, NobodyAnswersError
+from workunits.testing import Answer, Lab, NobodyAnswersError
 
 GRANT, REFUSE = Decision(decision="grant"), Decision(decision="refuse", reason="no")
 HOUR = timedelta(hours=1)
@@ -62,6 +65,29 @@ async def test_the_lab_says_when_a_test_forgot_an_answer(lab):
     """A task without expiry and answer would wait for ever; the lab names the step."""
     with pytest.raises(NobodyAnswersError, match="'decide'"):
         await lab.run(Inline, Request(request="forgotten"))
+
+
+@pytest.mark.parametrize(
+    ("said", "tries"),
+    [("ephemeral server at 127.0.0.1:7 did not start within 5s", 5), ("no such file", 1)],
+    ids=["busy", "broken"],
+)
+async def test_the_lab_gives_a_busy_machine_time_to_start_its_server(monkeypatch, said, tries):
+    """The SDK waits five seconds for it; what is wrong otherwise is said at once."""
+    starts: list[str] = []
+    engine: Any = object()
+
+    async def start(**_):
+        starts.append(said)
+        if len(starts) < tries or tries == 1:
+            raise RuntimeError(said)
+        return engine
+
+    monkeypatch.setattr(WorkflowEnvironment, "start_time_skipping_v2", start)
+    lab = Lab()
+    with nullcontext() if tries > 1 else pytest.raises(RuntimeError, match=said):
+        assert (await lab.__aenter__())._env is engine
+    assert len(starts) == tries
 
 
 async def test_cancelled_while_a_person_is_asked(bench):
