@@ -126,6 +126,16 @@ class Bench:
                     return found
                 await asyncio.sleep(0.01)
 
+    async def listed(self, case: str, state: str | None = None) -> None:
+        """Wait until a listing, perhaps one of a state, has a case as it now is: it comes a moment after a change."""
+        unit = case.partition(":")[0]
+        async with asyncio.timeout(20):
+            while True:
+                now = await self.cases.show(case)
+                if now in [view async for view in self.cases.list(unit, state)]:
+                    return
+                await asyncio.sleep(0.02)
+
     async def events(self, case: str, kind: str) -> int:
         """How many events of a kind, such as `timer_started`, the history of a case's present run has."""
         history = self.handle(case).fetch_history_events()

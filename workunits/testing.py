@@ -59,6 +59,7 @@ ENGINE_FLAGS = (
 )
 _POLL = 0.01
 _PATIENCE = 120.0
+_STARTS = 5  # of the server: the SDK gives up, and ends it, after 5 s, which a busy machine may need
 
 
 class NobodyAnswersError(WorkUnitsError):
@@ -133,12 +134,12 @@ class Lab:
 
     async def __aenter__(self) -> Self:
         """Start the server, again on a busy machine: the SDK waits five seconds for it, and takes no other number."""
-        for left in (2, 1, 0):
+        for left in reversed(range(_STARTS)):
             try:
                 self._env = await self._start()
                 break
-            except RuntimeError:
-                if not left:
+            except RuntimeError as error:
+                if not left or "did not start" not in str(error):
                     raise
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -175,10 +176,10 @@ async def test_a_provider_that_asks_for_a_day_is_asked_sooner(provider: Provider
 
 async def test_a_provider_that_is_not_there_is_tried_again() -> None:
     """No connection is a technical failure; OpenAI-compatible servers need no key."""
-    made = Provider()
-    with _serving(made):
-        pass
-    error = await _refused(Model("ollama:some-model", base_url=made.url))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))  # and nobody listens there
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+        error = await _refused(Model("ollama:some-model", base_url=url))
     assert (error.type, error.non_retryable) == ("ai_unavailable", False)
 
 

@@ -141,11 +141,16 @@ class Handler:
 @pytest.fixture
 def server() -> Iterator[tuple[Handler, int]]:
     """A mail server on a free port."""
-    handler = Handler()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    controller: Any = Controller(handler, hostname="127.0.0.1", port=port)
+    handler, bound = Handler(), socket.create_server(("127.0.0.1", 0))
+    port = bound.getsockname()[1]
+
+    class Bound(Controller):
+        """Its port is never free, so that no other process takes it meanwhile."""
+
+        def _create_server(self) -> Any:
+            return self.loop.create_server(self._factory_invoker, sock=bound)
+
+    controller: Any = Bound(handler, hostname="127.0.0.1", port=port, ready_timeout=60)
     controller.start()
     try:
         yield handler, port
@@ -185,10 +190,9 @@ def test_a_server_that_is_busy_is_asked_again(server: tuple[Handler, int]) -> No
 def test_a_server_that_is_not_there_is_asked_again() -> None:
     """No connection is no refusal: the platform repeats whatever is not marked final."""
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with pytest.raises(OSError, match="refused"):
-        SmtpTransport("127.0.0.1", port).send(TO, "S", "b", "k")
+        free.bind(("127.0.0.1", 0))  # and nobody listens there
+        with pytest.raises(OSError, match="refused"):
+            SmtpTransport("127.0.0.1", free.getsockname()[1]).send(TO, "S", "b", "k")
 
 
 def test_no_password_without_tls(server: tuple[Handler, int]) -> None:

@@ -385,8 +385,11 @@ async def test_a_result_that_nobody_sealed_fails_its_step(lab: Lab, queue: str) 
 
 
 async def start_impatient(bench: Bench, unit: type[WorkUnit], mood: str = "") -> str:
-    """Start a case whose workflow task is tried again soon after it failed: the server's own patience is 10 s."""
-    request, soon = uuid.uuid4().hex[:12], timedelta(seconds=1)
+    """Start a case whose workflow task is tried again soon after it failed: the server's own patience is 10 s.
+
+    Not at once: a task that takes longer than that on a busy machine would time out instead of failing.
+    """
+    request, soon = uuid.uuid4().hex[:12], timedelta(seconds=5)
     case, given = f"{unit.unit_name}:{request}", {"request": request, "mood": mood}
     await bench.client.start_workflow(unit.unit_name, given, id=case, task_queue=bench.queue, task_timeout=soon)
     return case

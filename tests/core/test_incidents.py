@@ -77,7 +77,7 @@ async def test_a_case_stays_open_with_an_incident(bench):
     assert found.cause == "book failed after 1 attempt: bank_down"
     assert "Ann Example" not in view.record.model_dump_json()
     assert [(r.key, r.code, r.business, r.to) for r in view.record.routes] == [("book", "bank_down", False, "incident")]
-    assert [view.case async for view in bench.cases.list("held", "incident") if view.case == case] == [case]
+    await bench.listed(case, "incident")
     assert next(w for w in view.record.steps if w.key == "sign").end == "done"
     BROKEN.discard(f"{request}/book")
     await decide(bench, case, "fail", body={"reason": "enough"})

@@ -202,9 +202,9 @@ async def test_waiting_for_someone_outside_and_being_held(people):
     view = await people.closed(started.case)
     split = parts(view.record)
 
-    assert abs(split["external_wait"] - 3 * HOUR // MICRO) < 2_000_000
-    assert abs(split["idle"] - 2 * HOUR // MICRO) < 2_000_000
-    assert abs(split["touch_human"] - HOUR // MICRO) < 2_000_000
+    assert abs(split["external_wait"] - 3 * HOUR // MICRO) < 60_000_000
+    assert abs(split["idle"] - 2 * HOUR // MICRO) < 60_000_000
+    assert abs(split["touch_human"] - HOUR // MICRO) < 60_000_000
     assert adds_up(view)
 
 
@@ -299,7 +299,7 @@ async def test_silence_goes_to_another_and_then_to_the_safe_answer(people):
 
     assert (view.close, [work.end for work in view.record.steps]) == ("not_achieved", ["expired", "expired"])
     assert [(r.key, r.code, r.to) for r in view.record.routes] == [("first", "expired", "second")]
-    assert 3 * HOUR // MICRO <= view.record.closed < 3 * HOUR // MICRO + 2_000_000
+    assert 3 * HOUR // MICRO <= view.record.closed < 3 * HOUR // MICRO + 60_000_000
     assert adds_up(view)
 
 

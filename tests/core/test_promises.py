@@ -359,12 +359,15 @@ async def test_open_clocks_go_on_by_another_version_of_their_calendar(lab, tmp_p
     there = Bench(lab, Catalog([PACKAGE]), queue=f"moved-{uuid.uuid4().hex[:8]}", calendars=tmp_path)
     async with there.worker():
         case, _ = await waiting(there, Movable)
+        await there.listed(case)
         lost = [one async for one in reproject(there.cases, "movable", 9, actor="op", reason="a slip")]
         kept = await there.until(case, lambda view: view if view.record and view.record.ignored else None)
         longer = first.replace("version = 1", "version = 2").replace("17:00", "18:00")
         (tmp_path / "movable" / "2.toml").write_text(longer, encoding="utf-8")
+        await there.listed(case)
         told = [one async for one in reproject(there.cases, "movable", 2, actor="op", reason="open until six")]
         after = await there.until(case, lambda view: view if facts(view).calendar == "movable@2" else None)
+        await there.listed(case)
         again = [one async for one in reproject(there.cases, "movable", 2, actor="op", reason="twice")]
         newer, _ = await waiting(there, Movable)
         view = await there.cases.show(newer)

@@ -25,3 +25,19 @@ async def test_a_server_that_is_slow_to_start_is_started_again(tmp_path: Path, m
     async with Lab() as lab:
         assert slow.exists()
         assert await lab.client.service_client.check_health()
+
+
+async def test_a_server_that_cannot_start_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """It is tried once: nothing that is wrong otherwise gets better by itself."""
+    asked: list[str] = []
+
+    def nowhere() -> str:
+        asked.append(str(tmp_path / "temporal"))
+        return asked[-1]
+
+    monkeypatch.setattr(testing, "temporal_binary", nowhere)
+    with pytest.raises(RuntimeError, match="Failed starting"):
+        async with Lab():
+            pass
+
+    assert len(asked) == 1
