@@ -315,7 +315,7 @@ async def test_a_reprojection_sees_as_far_ahead_as_was_seen_before(lab, tmp_path
         case, _ = await opened(there, Twofold)
         before = await there.cases.show(case)
         briefly(2, 7)
-        moving = await told(there, "shifting", 2)
+        moving = await told(there, case, "shifting", 2)
         after = await there.cases.show(case)
         await over(there, case)
 

@@ -225,7 +225,7 @@ async def test_what_is_typed_while_a_draft_is_on_its_way_is_saved_too(shop: Shop
     async with asyncio.timeout(20):
         while True:
             draft = shop.journal.notes.draft("marta", task.id)
-            if draft and draft.body["typed"]["a.reason"] == "Half a sentence":
+            if draft and draft.body["typed"]["a.reason"] == ["Half a sentence"]:
                 break
             await asyncio.sleep(0.05)
 
