@@ -62,7 +62,7 @@ class Finding:
 async def namespace(client: Client) -> Sequence[Finding]:
     """Whether it exists is known by now; how long it keeps closed cases."""
     request = DescribeNamespaceRequest(namespace=client.namespace)
-    said = await client.workflow_service.describe_namespace(request)
+    said = await client.workflow_service.describe_namespace(request, retry=True)
     kept = said.config.workflow_execution_retention_ttl.ToTimedelta()
     message = f"{client.namespace} keeps closed cases for {_days(kept)}"
     if kept >= RETENTION:

@@ -82,7 +82,7 @@ async def _follower(client: Client, mine: Followed | None) -> Finding:
 
 async def _retention(client: Client) -> timedelta:
     request = DescribeNamespaceRequest(namespace=client.namespace)
-    said = await client.workflow_service.describe_namespace(request)
+    said = await client.workflow_service.describe_namespace(request, retry=True)
     return said.config.workflow_execution_retention_ttl.ToTimedelta()
 
 

@@ -25,7 +25,7 @@ async def is_embedded(client: Client) -> bool:
         RPCError: it does not say.
     """
     request = DescribeNamespaceRequest(namespace=client.namespace)
-    said = await client.workflow_service.describe_namespace(request)
+    said = await client.workflow_service.describe_namespace(request, retry=True)
     return MARK.items() <= dict(said.namespace_info.data).items()
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from workers.simulating.plan import Planned, Turn, moment, since_1970
 from workunits.cases import CaseView
@@ -33,7 +33,7 @@ _SHORT = timedelta(milliseconds=700)
 """By how much a jump ends before something begins by itself."""
 _ASTRAY = timedelta(hours=1)
 """How much later than its last person a case may close: machine steps take as long as they really do."""
-_SETTLES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+_SETTLES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 """Seconds between looks at whether a case is at work, or its clock skips, in this very moment."""
 _POLLS = (0.02, 0.04, 0.08, 0.16, 0.3)
 """Seconds between looks at a case; the last one counts from then on."""
@@ -172,7 +172,7 @@ class Executor:
         """Move a case's clock, once it has taken in what was done to it last: else the jump may go on past its end."""
         await _until(handle, lambda said: not said.HasField("pending_workflow_task"))
         await self._skipper.to(handle, at)
-        await _until(handle, lambda said: not said.workflow_extended_info.time_skipping_info.effective_config.enabled)
+        await _until(handle, _stands)
 
     def _handle(self, case: str) -> WorkflowHandle[Any, Any]:
         return self._cases.client.get_workflow_handle(case)
@@ -239,6 +239,13 @@ class Executor:
             with suppress(UnknownCaseError):  # one that is called is there a moment after its caller says so
                 yield await self._cases.show(case)
             await asyncio.sleep(next(pauses, _POLLS[-1]))
+
+
+def _stands(said: Any) -> bool:
+    """Whether a case's clock skips no more; of one that closed meanwhile, the engine always says that it does."""
+    if said.workflow_execution_info.status != WorkflowExecutionStatus.RUNNING:
+        return True
+    return not said.workflow_extended_info.time_skipping_info.effective_config.enabled
 
 
 async def _until(handle: WorkflowHandle[Any, Any], holds: Callable[[Any], bool]) -> None:

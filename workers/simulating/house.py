@@ -63,11 +63,12 @@ class House:
             stack.push_async_callback(self.engine.stop)
             self.folder = self.engine.plan.folder.absolute()
             self.own = Settings.model_construct(data=self.folder / "data", state=self.folder)
-            for build in self.builds:
-                self._start_worker(build, stack)
             self.ledger = Ledger(self.own.ledger_url)
             stack.callback(self.ledger.close)
+            # First: a worker refuses a ledger whose tables are just being made.
             await asyncio.to_thread(self.ledger.migrate)
+            for build in self.builds:
+                self._start_worker(build, stack)
             self.catalog = load_catalog([module] if (module := self.builds[0].module) else [])
             client = await connect(self.own, self.catalog, address=self.engine.address)
             # Nothing skips by itself: it would run past the person who is about to answer.
