@@ -145,7 +145,7 @@ imports: setup
 
 .PHONY: test
 test: setup system-tools  ## Run the tests
-	@$(BIN)/python -m pytest --numprocesses=$(TEST_JOBS) --dist=loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=$(TEST_JOBS) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: record
 record: setup  ## Store the replay histories that tests/replay lacks; none is overwritten

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import uuid
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -51,6 +52,27 @@ PACKAGE = Package("tests", ALL, ("tests.lab.contracts",), ("tests.lab.performers
 
 
 T = TypeVar("T")
+
+
+LONG = ("test_f19_partition.py", "test_first_unit.py", "test_recount.py", "test_rules.py", "test_soak.py")
+"""Files of few tests that take a minute or more: begun last, they would run on alone."""
+APART = 40
+"""Files between two of `tests/e2e`, each of which has a machine's processors busy with its own processes."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where files run at a time: the long ones first, then by number of tests, and those of whole systems apart."""
+    if not hasattr(config, "workerinput"):
+        return
+    files: dict[Path, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        files[item.path].append(item)
+    order = sorted(files, key=lambda path: (path.name not in LONG, -len(files[path])))
+    whole = [path for path in order if path.parent.name == "e2e"]
+    order = [path for path in order if path not in whole]
+    for number, path in enumerate(whole):
+        order.insert(number * APART, path)
+    items[:] = [item for path in order for item in files[path]]
 
 
 def pytest_configure() -> None:
