@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,7 @@ from temporalio.worker import Worker
 
 from tests.boundary.contracts import Claim, Receipt, Verdict
 from tests.boundary.units import Damage
+from tests.lab.waiting import until
 from workunits.ai import Model
 from workunits.cases import CaseView
 from workunits.client import Cases
@@ -127,10 +127,7 @@ async def opened(cases: Cases, story: str) -> str:
     """A case of a story, once a person is asked."""
     claim = Claim(number=uuid.uuid4().hex[:10], story=story)
     case = (await cases.start("damage", claim.model_dump_json().encode())).case
-    async with asyncio.timeout(20):
-        while not (await cases.show(case)).tasks:  # noqa: ASYNC110 - the engine tells nobody
-            await asyncio.sleep(0.02)
-    return case
+    return (await until(cases, case, lambda view: bool(view.tasks))).case
 
 
 async def test_a_tool_that_the_step_does_not_declare_is_not_there(court: Lab) -> None:

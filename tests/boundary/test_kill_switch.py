@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -19,9 +19,9 @@ from observability.ledger.proposal_rows import proposal_rows
 from observability.ledger.store import Ledger
 from tests.boundary.contracts import Claim, Receipt, Verdict
 from tests.boundary.units import Damage
+from tests.lab.waiting import listed, until
 from workers.settings import Settings
 from workers.stopping import stop_for_all, tell_open_cases
-from workunits.cases import CaseView
 from workunits.client import Cases
 from workunits.core.autonomy import STOPPED
 from workunits.core.proposal import Proposed as Kept
@@ -39,6 +39,9 @@ def quick(tmp_path: Path) -> Iterator[Ledger]:
     store.migrate()
     yield store
     store.close()
+
+
+OPEN = "WorkflowType = 'damage' AND ExecutionStatus = 'Running'"
 
 
 @pytest.fixture(autouse=True)
@@ -60,9 +63,6 @@ async def test_the_kill_switch_reaches_every_open_case_within_one_task(court: La
             await go.wait()
         return Proposal(Verdict(verdict="refuse"), 0.9, model="test", prompt="1")
 
-    def pay(order: object) -> Receipt:
-        raise AssertionError(order)
-
     queue = f"kill-{uuid.uuid4().hex[:8]}"
     catalog = Catalog([Package("here", (Damage,), (), ())])
     there = Cases(court.client, catalog, queue=queue)
@@ -77,21 +77,26 @@ async def test_the_kill_switch_reaches_every_open_case_within_one_task(court: La
     activities = [performer.as_activity(standings) for performer in performers]
     async with Worker(court.client, task_queue=queue, workflows=[Damage], activities=activities):
         held, slow = await start("held"), await start("slow")
-        await _until(there, held, lambda view: any(task.expires for task in view.tasks))
+        await until(there, held, lambda view: any(task.expires for task in view.tasks))
         await thinking.wait()
-        await _listed(court, (held, slow))
+        await listed(court.client, OPEN, held, slow)
         said = {"actor": "ana", "reason": "it refuses everyone"}
         reach = stop_for_all(settings, Damage.DECIDE, **said)
         await tell_open_cases(there, Damage.DECIDE, reach, **said)
         after = await start("after")
         go.set()
         for case in (held, slow, after):
-            view = await _until(there, case, lambda view: bool(view.tasks) and not view.tasks[0].expires)
+            view = await until(there, case, lambda view: bool(view.tasks) and not view.tasks[0].expires)
             assert view.record is not None
             assert [(kept.route, kept.why) for kept in view.record.proposals] == [("human_only", STOPPED)]
             assert view.tasks[0].proposal is None
             await court.client.get_workflow_handle(case).terminate()
     assert (reach.anew, reach.told >= 2, reach.missed) == (True, True, {})
+
+
+def pay(order: object) -> Receipt:
+    """Nothing is to be paid here."""
+    raise AssertionError(order)
 
 
 class Slow:
@@ -123,9 +128,6 @@ async def test_the_kill_switch_reaches_a_case_that_the_engine_does_not_list_yet(
     async def propose(_: Claim) -> Proposal[Verdict]:
         return Proposal(Verdict(verdict="refuse"), 0.9, model="test", prompt="1")
 
-    def pay(order: object) -> Receipt:
-        raise AssertionError(order)
-
     queue = f"kill-{uuid.uuid4().hex[:8]}"
     catalog = Catalog([Package("here", (Damage,), (), ())])
     there = Cases(court.client, catalog, queue=queue)
@@ -135,8 +137,8 @@ async def test_the_kill_switch_reaches_a_case_that_the_engine_does_not_list_yet(
     claim = Claim(number=uuid.uuid4().hex[:10], story="held")
     async with Worker(court.client, task_queue=queue, workflows=[Damage], activities=activities):
         case = (await there.start("damage", claim.model_dump_json().encode())).case
-        await _until(there, case, lambda view: any(task.expires for task in view.tasks))
-        await _listed(court, (case,))
+        await until(there, case, lambda view: any(task.expires for task in view.tasks))
+        await listed(court.client, OPEN, case)
         said = {"actor": "ana", "reason": "it refuses everyone"}
         settings = Settings(ledger=SecretStr(f"sqlite:///{quick.url.database}"))
         reach = stop_for_all(settings, Damage.DECIDE, **said)
@@ -144,25 +146,6 @@ async def test_the_kill_switch_reaches_a_case_that_the_engine_does_not_list_yet(
         (task,) = (await there.show(case)).tasks
         await court.client.get_workflow_handle(case).terminate()
     assert (task.expires, task.proposal, case in reach.missed) == (None, None, False)
-
-
-async def _until(there: Cases, case: str, look: Callable[[CaseView], bool]) -> CaseView:
-    async with asyncio.timeout(20):
-        while True:
-            view = await there.show(case)
-            if look(view):
-                return view
-            await asyncio.sleep(0.02)
-
-
-async def _listed(lab: Lab, wanted: tuple[str, ...]) -> None:
-    """The engine lists a case a moment after it began."""
-    async with asyncio.timeout(20):
-        while True:
-            listed = lab.client.list_workflows("WorkflowType = 'damage' AND ExecutionStatus = 'Running'")
-            if {execution.id async for execution in listed} >= set(wanted):
-                return
-            await asyncio.sleep(0.02)
 
 
 def test_a_proposal_that_was_stopped_before_its_model_was_asked_has_a_row() -> None:

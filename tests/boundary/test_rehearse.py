@@ -33,6 +33,7 @@ from tests.boundary.contracts import Claim, Receipt, Suspicious, Verdict
 from tests.boundary.rehearsed import Hail
 from tests.boundary.rehearsed_performers import PACKAGE, louder
 from tests.boundary.test_hybrid import Fixed
+from tests.observability.following import followed
 from workers.pages.rehearse import as_json, page
 from workers.rehearsing.metered import Meter, MeteredModel
 from workers.rehearsing.rehearsing import Rehearsal, rehearsable, rehearse
@@ -87,18 +88,9 @@ async def there(court: Lab, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
         view = await court.run(Hail, claim, answers, standings=None if standing is None else Fixed(standing))
         assert view.close == "achieved", (name, view.record and view.record.why)
         ids[name] = view.case
-    follower = Follower(court.client, ledger, CATALOG)
-    async with asyncio.timeout(20):
-        while not _closed(ledger) >= set(ids.values()):  # the engine lists a case a moment after it closed
-            await follower.follow()
+    await followed(Follower(court.client, ledger, CATALOG), ledger, *ids.values())
     yield There(court, ledger, ids)
     ledger.close()
-
-
-def _closed(ledger: Ledger) -> set[str]:
-    """The cases that the ledger has as closed."""
-    with ledger.read() as connection:
-        return set(connection.execute(select(cases.c.case_id).where(cases.c.closed_at.is_not(None))).scalars())
 
 
 Says = Callable[[dict[str, Any]], tuple[Verdict, float] | None]

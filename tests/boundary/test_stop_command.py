@@ -14,6 +14,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from observability.ledger.autonomy import stop, stopped
 from observability.ledger.store import Ledger
+from tests.lab.waiting import listed
 from tests.workers.conftest import clean_environment
 from tests.workers.terminal import Ended, terminal
 from workers.console import Exit
@@ -157,7 +158,7 @@ async def test_cases_that_were_not_reached_are_named(court: Lab, office: Office)
     address = court.client.service_client.config.target_host
     async with Worker(court.client, task_queue=queue, workflows=[OldHail], workflow_runner=UnsandboxedWorkflowRunner()):
         handle = await court.client.start_workflow("hail", id=case, task_queue=queue)
-        await _listed(court, case)
+        await listed(court.client, "WorkflowType = 'hail' AND ExecutionStatus = 'Running'", case)
         orders = (("stop", PATH, "--reason", "odd"), ("stop", PATH, "--reason", "odd", "--json"))
         said, as_json = await asyncio.to_thread(office.run, *orders, TEMPORAL_ADDRESS=address)
         await handle.terminate()
@@ -166,13 +167,3 @@ async def test_cases_that_were_not_reached_are_named(court: Lab, office: Office)
     assert case in said.err
     assert list(as_json.json["missed"]) == [case]
     assert office.stopped == [(PATH, "odd")]
-
-
-async def _listed(lab: Lab, case: str) -> None:
-    """The engine lists a case a moment after it began."""
-    async with asyncio.timeout(20):
-        while True:
-            listed = lab.client.list_workflows("WorkflowType = 'hail' AND ExecutionStatus = 'Running'")
-            if case in [execution.id async for execution in listed]:
-                return
-            await asyncio.sleep(0.02)

@@ -18,6 +18,7 @@ from tests.conftest import PACKAGE, Bench
 from tests.lab import performers
 from tests.lab.contracts import Decision, Facts, Odd, Request
 from tests.lab.units import Inline, Pair, Plain
+from tests.lab.waiting import listed
 from tests.replay import planted
 from workers.replaying import endless
 from workers.replaying.histories import History, load
@@ -32,6 +33,7 @@ ROOT = HERE.parent.parent
 CONTRACTS = ("tests.lab.contracts",)
 LAB = HERE / "lab"
 FACTS, LATE = Facts(risk="low"), timedelta(hours=30)
+CLOSED = "WorkflowType = 'planted' AND ExecutionStatus != 'Running'"
 CANNED: dict[Any, Any] = dict.fromkeys((planted.LOOK, planted.WEIGH, planted.ADVISE, planted.FILE), FACTS)
 GRANT, REFUSED = Decision(decision="grant"), Decision(decision="refuse", reason="too risky")
 SHOULD_BREAK = (
@@ -185,16 +187,6 @@ async def test_a_step_on_a_queue_of_its_kind_is_no_edit():
     assert "step look, task queue: recorded elsewhere, today nothing" in map(str, untold.findings)
 
 
-async def listed(lab: Lab, *cases: str) -> None:
-    """Wait until the engine lists cases as closed: a listing comes a moment after the close."""
-    query = "WorkflowType = 'planted' AND ExecutionStatus != 'Running'"
-    async with asyncio.timeout(20):
-        while True:
-            if {execution.id async for execution in lab.client.list_workflows(query)} >= set(cases):
-                return
-            await asyncio.sleep(0.02)
-
-
 async def test_recording_stores_what_is_missing_and_overwrites_nothing(lab, tmp_path):
     """One history for each way of closing and each step that the folder does not show yet, from a real engine."""
     unit, known = planted.Planted, catalog(planted.Planted)
@@ -202,7 +194,7 @@ async def test_recording_stores_what_is_missing_and_overwrites_nothing(lab, tmp_
     await lab.run(unit, Request(request="recorded-1"), CANNED | {planted.DECIDE: Answer(GRANT, after=LATE)})
     by_hand = {planted.LOOK: Odd(), planted.LOOK_BY_HAND: FACTS, planted.DECIDE: GRANT}
     await lab.run(unit, Request(request="recorded-2"), CANNED | by_hand)
-    await listed(lab, "planted:recorded-1", "planted:recorded-2")
+    await listed(lab.client, CLOSED, "planted:recorded-1", "planted:recorded-2")
     first = await record(lab.client, known, folder, [unit])
     names = {path.name for path in first.stored}
     assert names == {"planted-v1-achieved_late.json", "planted-v1-achieved.json"}
@@ -210,7 +202,7 @@ async def test_recording_stores_what_is_missing_and_overwrites_nothing(lab, tmp_
     before = {path: path.read_bytes() for path in first.stored}
 
     await lab.run(unit, Request(request="recorded-3"), CANNED | {planted.DECIDE: REFUSED})
-    await listed(lab, "planted:recorded-3")
+    await listed(lab.client, CLOSED, "planted:recorded-3")
     second = await record(lab.client, known, folder, [unit])
     assert [path.name for path in second.stored] == ["planted-v1-not_achieved-outcome_not_met.json"]
     assert {path: path.read_bytes() for path in first.stored} == before
@@ -220,7 +212,7 @@ async def test_recording_stores_what_is_missing_and_overwrites_nothing(lab, tmp_
 async def test_recording_refuses_a_case_that_other_code_ran(lab, tmp_path):
     """What today's code cannot replay would be a gate that never opens."""
     await lab.run(planted.AsItRan, Request(request="refused"), CANNED | {planted.DECIDE: GRANT})
-    await listed(lab, "planted:refused")
+    await listed(lab.client, CLOSED, "planted:refused")
     done = await record(lab.client, catalog(planted.AsItIsNow), tmp_path, [planted.AsItIsNow])
     assert done.refused == ["planted:refused"]
     assert done.stored == []
