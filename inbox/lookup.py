@@ -91,13 +91,13 @@ class Lookup:
 
 
 @asynccontextmanager
-async def in_time(patience: float = PATIENCE) -> AsyncIterator[None]:
-    """Give up on an engine that does not answer.
+async def in_time(patience: float | None = None) -> AsyncIterator[None]:
+    """Give up on an engine that does not answer, by itself after `PATIENCE`.
 
     Raises:
         TimeoutError.
     """
-    async with asyncio.timeout(patience):
+    async with asyncio.timeout(PATIENCE if patience is None else patience):
         yield
 
 

@@ -24,6 +24,9 @@ from workunits.core.lifecycle import Task
 from workunits.core.unit import WorkUnit
 from workunits.registry import Catalog
 
+PATIENCE = 2.0
+"""Seconds for a worker that does not say what is asked; less than for an engine that does not answer."""
+
 
 class Reader:
     """Reads; what is not there and what is not theirs to see is refused with the same words."""
@@ -97,7 +100,7 @@ class Reader:
         """What a worker says is asked; None when none does now."""
         try:
             async with in_time():
-                return await self._cases.question(task.id, patience=2)
+                return await self._cases.question(task.id, patience=PATIENCE)
         except (Refused, RPCError, TimeoutError, UnknownCaseError):
             return None
 

@@ -99,6 +99,11 @@ def is_other(form: Mapping[str, Any], sheet: TaskSheet) -> bool:
     return sheet.proposal is not None and shown != "" and shown != sheet.proposal["hash"]
 
 
+def is_unsaid(form: Mapping[str, Any], sheet: TaskSheet, verdict: str) -> bool:
+    """Whether something is said of a proposal that nobody can tell now: an unchanged answer is no rejection of it."""
+    return verdict != "" and form.get("proposal", "") != "" and sheet.proposal is None
+
+
 def opened_in(form: Mapping[str, Any], pieces: int) -> int | None:
     """How many pieces of evidence were looked at; None where the browser could not say."""
     marked, *which = str(form.get("opened", "")).split() or [""]

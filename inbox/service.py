@@ -37,6 +37,8 @@ from workunits.core.unit import WorkUnit
 from workunits.registry import Catalog
 
 T = TypeVar("T")
+PATIENCE = 3.0
+"""Seconds for a case that does not answer an action; it is delivered later then."""
 
 
 class TaskService:
@@ -183,7 +185,7 @@ class TaskService:
         hold: float = 0,
         seen: str | None = None,
         review: Any = None,
-        patience: float = 3.0,
+        patience: float | None = None,
     ) -> Outcome:
         """Act on a task: written down first, then sent until it is answered.
 
@@ -198,7 +200,7 @@ class TaskService:
             hold: Seconds in which it can be undone.
             seen: `TaskSheet.seen`; that of the actor's last look when omitted.
             review: What the actor says about the proposal that was shown, as `workunits.core.proposal.Review`.
-            patience: Seconds to wait for an answer before it counts as pending.
+            patience: Seconds to wait for an answer before it counts as pending; `PATIENCE` when omitted.
 
         Raises:
             Problem: 404: there is no such task or action, or it is not the actor's to see.
@@ -215,7 +217,7 @@ class TaskService:
             hold=timedelta(seconds=hold),
             seen=seen,
             review=review,
-            patience=patience,
+            patience=PATIENCE if patience is None else patience,
         )
 
     async def outcome(self, actor: Actor, action_id: str) -> Outcome:

@@ -16,7 +16,7 @@ from inbox.deeds import body_of
 from inbox.framing import signed_in
 from inbox.identity import Actor
 from inbox.rendering import task_href
-from inbox.reviewing import is_other, review_in, trouble, verdict_of
+from inbox.reviewing import is_other, is_unsaid, review_in, trouble, verdict_of
 from inbox.security import Problem
 from inbox.sheet import Happened, Outcome, TaskSheet
 from inbox.task_view import Shown, answer_of, show, stands_in
@@ -27,7 +27,8 @@ router = APIRouter(include_in_schema=False)
 HOLD = 8.0
 """Seconds in which a decision can be undone: it is kept here, and sent then."""
 OTHER = "Another proposal stands now than the one that you were shown: look at it again."
-_SEE_OTHER = 303
+UNSAID = "No worker says now what was proposed, or whether your answer is that. What you typed is kept: try again soon."
+_SEE_OTHER, _NOW_NOT = 303, 503
 _DIGITS = 10
 _OF_ANSWER = frozenset({"complete", "save", "accept", "reject", "propose"})
 _ENDS = frozenset({"complete", "fail", "skip", "cancel", "forward"})
@@ -92,6 +93,8 @@ async def _answer(request: Request, actor: Actor, shown: Shown, what: str) -> Re
     answer.decide(what)
     data = answer.read()
     if status := _hindered(request, shown, answer, verdict):
+        if status == _NOW_NOT:  # without a worker the page has no form that could hold it
+            await request.app.state.service.save_draft(actor, sheet.task.id, {"typed": dict(answer.typed)})
         return await show(request, actor, shown, status=status)
     outcome = await _send(request, actor, shown, "complete", data, hold=HOLD, review=review_in(form, sheet, verdict))
     if outcome.state == "refused":
@@ -113,6 +116,9 @@ def _hindered(request: Request, shown: Shown, answer: Answer, verdict: str) -> i
         shown.conflict = _meanwhile(request, since)
     elif is_other(shown.form, sheet):
         shown.conflict = OTHER
+    elif is_unsaid(shown.form, sheet, verdict):
+        shown.wrong = {"": UNSAID}
+        return _NOW_NOT
     if shown.conflict:
         return 412
     shown.wrong = trouble(sheet, answer, shown.form, verdict)

@@ -25,6 +25,7 @@ from tests.lab.promises import PROMISING
 from tests.lab.terms import Crowd, Keyless, Terms, Tight
 from tests.lab.troubles import TROUBLES
 from tests.lab.units import UNITS
+from tests.patience import PATIENCE
 from workunits.calendars.activity import calendar_activity
 from workunits.calendars.store import Store
 from workunits.cases import CaseView
@@ -139,7 +140,7 @@ class Bench:
         """The case, once it has closed."""
         return await self.until(case, lambda view: None if view.is_open else view)
 
-    async def until(self, case: str, look: Callable[[CaseView], T | None], patience: float = 20) -> T:
+    async def until(self, case: str, look: Callable[[CaseView], T | None], patience: float = PATIENCE) -> T:
         """What `look` finds in the case, once it finds something."""
         async with asyncio.timeout(patience):
             while True:
@@ -151,7 +152,7 @@ class Bench:
     async def listed(self, case: str, state: str | None = None) -> None:
         """Wait until a listing, perhaps one of a state, has a case as it now is: it comes a moment after a change."""
         unit = case.partition(":")[0]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 now = await self.cases.show(case)
                 if now in [view async for view in self.cases.list(unit, state)]:
@@ -174,7 +175,7 @@ class Bench:
 
     async def reaches(self, case: str, moment: datetime) -> None:
         """Wait until a case's clock has passed a moment by itself."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 left = moment - await self.clock(case)
                 if left <= timedelta(0):

@@ -15,6 +15,7 @@ from observability.ledger.store import Ledger
 from tests.boundary.contracts import Claim, Verdict
 from tests.boundary.units import Damage
 from tests.observability.proposed import CATALOG
+from tests.patience import PATIENCE
 from workunits.core.proposal import Standing
 from workunits.core.record import CHANGED_AT
 from workunits.core.spec import Step
@@ -71,7 +72,7 @@ async def test_a_follower_counts_what_became_of_a_proposal(court: Lab, tmp_path:
 async def _listed(lab: Lab, ids: list[str]) -> list[Any]:
     """The closed cases, once the engine lists them with their last change."""
     query = f"WorkflowId IN ({', '.join(repr(case) for case in ids)}) AND ExecutionStatus = 'Completed'"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             found = [one async for one in lab.client.list_workflows(query)]
             if len(found) == len(ids) and all(one.typed_search_attributes.get(CHANGED_AT) for one in found):

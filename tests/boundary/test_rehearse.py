@@ -306,7 +306,6 @@ async def test_the_audit_says_who_had_which_model_read_how_many_cases(there: The
     assert json.dumps(as_json(found), default=str)
 
 
-@pytest.mark.timeout(400)
 async def test_the_command_says_it_all(there: There) -> None:
     """From a process of its own, with the `test` model, which is said to make its answers up."""
     address = there.lab.client.service_client.config.target_host

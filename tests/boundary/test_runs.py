@@ -11,6 +11,7 @@ from temporalio.worker import Worker
 
 from tests.boundary.contracts import Claim, Receipt, Verdict
 from tests.boundary.units import Damage
+from tests.patience import PATIENCE
 from workunits.cases import CaseView
 from workunits.client import Cases
 from workunits.core.lifecycle import Task
@@ -56,7 +57,7 @@ class Office:
 
     async def until(self, case: str, look: Callable[[CaseView], object]) -> CaseView:
         """The case, once it looks so."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 view = await self.cases.show(case)
                 if look(view):

@@ -17,6 +17,7 @@ from observability.ledger.proposal_rows import proposal_rows
 from tests.boundary.contracts import Claim, Receipt, Verdict
 from tests.boundary.test_hybrid import POINTS, Fixed, paid, proposes
 from tests.boundary.units import Damage
+from tests.patience import PATIENCE
 from workers.replaying.histories import load
 from workers.replaying.replay import replay
 from workunits.cases import CaseView
@@ -51,7 +52,7 @@ class Desk:
 
     async def until(self, case: str, look: Callable[[CaseView], bool]) -> CaseView:
         """The case, once it looks so."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 view = await self.cases.show(case)
                 if look(view):

@@ -14,6 +14,7 @@ from tests.core.long_runs import fill_run
 from tests.lab.branching import Beside, Caller, Hasty, Redrawn
 from tests.lab.contracts import Facts
 from tests.lab.performers import EFFECTS, HELD
+from tests.patience import PATIENCE
 from workunits.client import UnknownCaseError
 from workunits.core.branches import Branches
 from workunits.core.calls import Calls
@@ -33,7 +34,7 @@ async def held(bench, unit, mood=""):
 async def called_by(bench, case):
     """The case that a case has called, once it is there."""
     called = await bench.until(case, lambda view: view.record and next((w.child for w in view.record.steps), None))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             with suppress(UnknownCaseError):
                 return (await bench.cases.show(called)).case
@@ -133,7 +134,7 @@ async def test_a_cancel_while_a_case_closes_leaves_it_its_close(bench, gate):
     await asyncio.to_thread(there.wait, 30)
     done = await bench.events(case, "workflow_task_completed")
     await bench.handle(case).cancel(reason="ops: too late")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while await bench.events(case, "workflow_task_completed") == done:  # noqa: ASYNC110 - the engine tells nobody
             await asyncio.sleep(0.01)
     waits.set()

@@ -20,6 +20,7 @@ from tests.lab.contracts import Decision, Facts, Request
 from tests.lab.messages import cause, envelope
 from tests.lab.terms import Terms, Tight
 from tests.lab.units import Plain
+from tests.patience import PATIENCE
 from workunits.core.errors import Refused
 from workunits.core.parts import parts
 from workunits.registry import Catalog
@@ -204,7 +205,7 @@ async def _admitted(late, case):
     """Wait until the engine holds an update that no worker has taken."""
     update = UpdateRef(workflow_execution=WorkflowExecution(workflow_id=case), update_id=SENT)
     there = PollWorkflowExecutionUpdateRequest(namespace="default", update_ref=update)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             with suppress(RPCError):
                 return await late.client.workflow_service.poll_workflow_execution_update(there)

@@ -13,6 +13,7 @@ from tests.lab.contracts import Decision, Facts, Request
 from tests.lab.messages import cause
 from tests.lab.performers import EFFECTS
 from tests.lab.units import Inline, Pair, Plain, Ruled
+from tests.patience import PATIENCE
 from workunits.core.parts import parts
 from workunits.testing import Answer, NobodyAnswersError
 
@@ -82,7 +83,7 @@ async def test_cancelled_while_a_person_is_asked(bench):
 async def test_cancelled_while_a_machine_works(bench):
     """A cancel does not wait for a running performer."""
     started = await bench.start(Plain, "stuck")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while f"{started.case}/look" not in EFFECTS:  # noqa: ASYNC110 - the performer tells nobody
             await asyncio.sleep(0.01)
     await bench.handle(started.case).cancel()

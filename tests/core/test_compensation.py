@@ -9,6 +9,7 @@ import pytest
 
 from tests.lab.trouble_performers import BROKEN, DONE, WAITING
 from tests.lab.troubles import Trip
+from tests.patience import PATIENCE
 from workunits.core.errors import Refused
 from workunits.core.parts import parts
 
@@ -41,7 +42,7 @@ def adds_up(view):
 
 async def looked_at(bench, case):
     """Wait until the present run of a case has done its first task, before anyone acts on it again."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not await bench.events(case, "workflow_task_completed"):  # noqa: ASYNC110 - the engine tells nobody
             await asyncio.sleep(0.01)
 

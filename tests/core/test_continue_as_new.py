@@ -18,6 +18,7 @@ from tests.lab.messages import cause, envelope
 from tests.lab.performers import EFFECTS, HELD
 from tests.lab.terms import Crowd
 from tests.lab.units import Pair, Plain, Sequence
+from tests.patience import PATIENCE
 from workunits.core.errors import Refused
 from workunits.core.record import START_MEMO
 
@@ -94,8 +95,8 @@ async def test_f13_an_action_on_its_way_while_the_case_is_reset_reaches_the_new_
         await late.cases.act(left.id, "claim", actor="ann", roles=["clerk"])
     handle = late.handle(case)
     last = [event.event_id async for event in handle.fetch_history_events() if event.event_type == WORKED][-1]
-    sent = asyncio.create_task(late.cases.act(right.id, "claim", actor="bob", roles=[right.role], patience=60))
-    async with asyncio.timeout(20):
+    sent = asyncio.create_task(late.cases.act(right.id, "claim", actor="bob", roles=[right.role], patience=PATIENCE))
+    async with asyncio.timeout(PATIENCE):
         while True:
             there = await handle.describe()
             if there.raw_description.HasField("pending_workflow_task"):
@@ -305,7 +306,9 @@ async def test_f14_updates_from_40_clients_over_a_lower_limit_are_all_answered(b
     """
 
     async def send(task, action, revision):
-        said = await bench.cases.act(task.id, action, actor="ann", roles=[task.role], revision=revision, patience=60)
+        said = await bench.cases.act(
+            task.id, action, actor="ann", roles=[task.role], revision=revision, patience=PATIENCE
+        )
         state = {"claim": "claimed", "release": "ready"}[action]
         assert said == {"task_id": task.id, "state": state, "revision": revision + 1}
 

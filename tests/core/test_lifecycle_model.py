@@ -16,8 +16,9 @@ from temporalio.worker import Worker
 
 from tests.conftest import Bench
 from tests.lab.people import Hall
-from tests.lab.task_play import PATIENCE, Dice, Mismatch, Play
+from tests.lab.task_play import Dice, Mismatch, Play
 from tests.lab.task_table import Deed
+from tests.patience import PATIENCE
 from workunits.core import effects, human, lifecycle
 from workunits.core.human import Desk
 from workunits.registry import Catalog, Package
@@ -49,7 +50,7 @@ class People(RuleBasedStateMachine):
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Have the test's loop do it."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(4 * PATIENCE)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE)
 
     def act(self, play: Play, *sent: tuple[Deed | None, bool]) -> None:
         """Send actions at once."""

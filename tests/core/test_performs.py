@@ -19,6 +19,7 @@ from temporalio.testing import ActivityEnvironment
 from tests.lab.contracts import Evidence, Facts, Odd, Request, Unreadable
 from tests.lab.messages import raw
 from tests.lab.units import Plain, Ruled
+from tests.patience import PATIENCE
 from workunits.core.record import TIMING
 from workunits.core.spec import automated
 from workunits.performs import Performer, PerformersError, collect, effect_key, match, performs
@@ -222,7 +223,7 @@ async def test_a_long_step_is_heard_from_and_can_be_cancelled(blocking):
     performer = endless_in_a_thread if blocking else endless
     step = asyncio.create_task(run(performer, environment=environment, heartbeat_timeout=timedelta(milliseconds=60)))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while len(beats) < 3:
                 heard.clear()
                 await heard.wait()

@@ -391,7 +391,6 @@ async def test_open_clocks_go_on_by_another_version_of_their_calendar(lab, tmp_p
     assert facts(view).calendar == "movable@2"
 
 
-@pytest.mark.timeout(400)
 async def test_armed_ladders_fire_each_rung_exactly_once(bench):
     """All wait for a person who never comes; each has gone up its whole ladder when its task expires.
 

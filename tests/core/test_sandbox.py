@@ -14,6 +14,7 @@ from temporalio.bridge.proto.workflow_activation import InitializeWorkflow, Work
 from temporalio.worker import Worker
 
 from tests.lab.units import Plain
+from tests.patience import PATIENCE
 from workunits.sandbox import StrictRunner
 
 UNIT = '''
@@ -109,7 +110,7 @@ async def test_a_clock_a_draw_or_a_file_in_work_fails_the_task_and_not_the_case(
         f"strange_{name}", {"request": uuid.uuid4().hex}, id=f"strange_{name}:{uuid.uuid4()}", task_queue=queue
     )
     async with Worker(lab.client, task_queue=queue, workflows=[unit]):
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE):
             async for event in handle.fetch_history_events(wait_new_event=True):
                 if event.WhichOneof("attributes") == "workflow_task_failed_event_attributes":
                     break

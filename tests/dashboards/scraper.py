@@ -15,9 +15,9 @@ from typing import Any
 import httpx2
 
 from tests.dashboards.linter import Query
+from tests.patience import PATIENCE
 from workers.engine.ports import free_ports
 
-PATIENCE = 45.0
 SPANS = {"rate_interval": "2m", "range": "5m"}
 
 

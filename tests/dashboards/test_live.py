@@ -15,6 +15,7 @@ from observability.dashboards.files import FOLDER
 from tests.dashboards.linter import Query, queries, variables
 from tests.dashboards.scraper import SPANS, Prometheus, answered, prometheus, until
 from tests.e2e.conftest import Place
+from tests.patience import PATIENCE
 from workers.catalog import OWN
 from workers.demo_cases import SCRIPTS
 from workers.engine.address import Address
@@ -78,7 +79,7 @@ async def answer(engine: str) -> None:
             task = (await cases.show(f"{script.unit}:{script.key}")).tasks[0]
             given = script.people[task.step]
             body = given.gives.model_dump(mode="json")
-            await cases.act(task.id, "complete", actor=given.by, roles=[task.role], body=body, patience=30)
+            await cases.act(task.id, "complete", actor=given.by, roles=[task.role], body=body, patience=PATIENCE)
 
 
 async def test_every_query_returns_data(watched):

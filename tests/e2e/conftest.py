@@ -14,8 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.patience import PATIENCE
+
 COMMAND = (sys.executable, "-P", "-m")
-PATIENCE = 240.0
 
 
 @dataclass

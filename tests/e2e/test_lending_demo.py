@@ -16,7 +16,8 @@ from demos.lending.playing import PLAYED, begins, plan
 from tests.e2e.conftest import Place, Run
 from workunits.units import UNITS
 
-PATIENCE = 240.0
+PATIENCE = 540.0
+"""Seconds for all of it; a test may take ten minutes."""
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from contextlib import suppress
 
 import pytest
 
-from tests.e2e.conftest import PATIENCE, Place, Run
+from tests.e2e.conftest import Place, Run
+from tests.patience import PATIENCE
 from workers.catalog import OWN
 from workers.demo_cases import SCRIPTS
 from workers.engine.address import Address
@@ -66,7 +67,7 @@ async def answered(run: Run, key: str) -> CaseView:
     task = tasks[0]
     answer = script.people[task.step]
     body = answer.gives.model_dump(mode="json")
-    await cases.act(task.id, "complete", actor=answer.by, roles=[task.role], body=body, patience=30)
+    await cases.act(task.id, "complete", actor=answer.by, roles=[task.role], body=body, patience=PATIENCE)
     await cases.client.get_workflow_handle(case).result(follow_runs=True)
     return await cases.show(case)
 

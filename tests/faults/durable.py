@@ -18,10 +18,11 @@ from temporalio.service import RPCError
 
 from observability.ledger.reconcile import Reconciler
 from observability.ledger.store import Ledger
-from tests.faults.fleet import PATIENCE, TASK_TIMEOUT, Fleet
+from tests.faults.fleet import TASK_TIMEOUT, Fleet
 from tests.faults.package import PACKAGE
 from tests.faults.units import Errand
 from tests.lab.messages import envelope
+from tests.patience import PATIENCE
 from tests.workers.conftest import Process, Shell
 from workers.engine.embedded import Engine, Plan
 from workunits.client import Cases

@@ -21,6 +21,7 @@ from tests.faults import units
 from tests.faults.book import Book
 from tests.faults.package import PACKAGE
 from tests.faults.units import Errand
+from tests.patience import PATIENCE
 from tests.workers.conftest import Process, Shell
 from workers.engine.embedded import Engine
 from workunits.cases import CaseView
@@ -33,8 +34,6 @@ from workunits.registry import Catalog
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PATIENCE = 240.0
-"""Seconds of waiting for a fact; no test waits for them unless something is broken."""
 TASK_TIMEOUT = timedelta(seconds=2)
 """For cases whose workflow task is lost or fails: the usual ten seconds only make a test slow."""
 

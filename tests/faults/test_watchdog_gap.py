@@ -16,6 +16,7 @@ from tests.faults.test_f07_sla_due_without_workers import DUE, WARN
 from tests.faults.test_f17_wrong_clock import wrong
 from tests.faults.units import Errand, Urgent
 from tests.faults.watch import GRACE, Watch
+from tests.patience import PATIENCE
 from workers.watching.finding import Finding
 from workers.watching.gauges import Gauges
 from workers.watching.rungs import Gap, gaps
@@ -110,7 +111,7 @@ async def test_f17_a_watchdog_with_a_wrong_clock_judges_by_the_engines(tmp_path)
 
 async def passed(ledger):
     """Wait until the follower has ended a whole pass."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             with ledger.read() as connection:
                 if connection.execute(select(followers.c.passed_at)).scalar():

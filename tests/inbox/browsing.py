@@ -16,14 +16,15 @@ from temporalio.client import Client
 from inbox import task_page
 from tests.inbox.conftest import Site, site_of
 from tests.inbox.shop import CONTRACTS, Shop, open_shop
+from tests.patience import PATIENCE
 from workunits.core.lifecycle import Task
 from workunits.plugin import work_units
 from workunits.testing import Lab
 
 CHROMIUM = "/usr/bin/chromium"
-PATIENCE = 30_000
+IN_MILLISECONDS = 1_000 * PATIENCE
 """Milliseconds, for a machine that does a lot beside; what is there at once is waited for no longer."""
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=IN_MILLISECONDS)
 WIDE = {"width": 1280, "height": 900}
 Visit = Callable[..., Awaitable[Page]]
 
@@ -60,7 +61,7 @@ async def visiting(browser: Browser, site: Site) -> AsyncIterator[Visit]:
     async def visit(name: str, path: str = "/tasks", **options: Any) -> Page:
         context = await browser.new_context(base_url=site.url, **({"viewport": WIDE} | options))
         page = await context.new_page()
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(IN_MILLISECONDS)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("dialog", lambda dialog: faults.append(f"a dialog: {dialog.message}"))
         page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
@@ -101,7 +102,7 @@ def href(task: Task) -> str:
 
 async def closed(shop: Shop, task: Task) -> Any:
     """The case of a task, once it has closed."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             view = await shop.cases.show(task.id.split("/")[0])
             if not view.is_open:

@@ -11,6 +11,7 @@ import httpx2
 
 from tests.conftest import Bench
 from tests.lab.units import Plain
+from tests.patience import PATIENCE
 from workunits.core.lifecycle import Task
 from workunits.core.unit import WorkUnit
 
@@ -27,7 +28,7 @@ async def opened(bench: Bench, unit: type[WorkUnit] = Plain, step: str = "decide
 
 async def until(ask: Callable[[], Awaitable[T]], enough: Callable[[T], bool]) -> T:
     """What is there once it is enough: the ledger follows."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             found = await ask()
             if enough(found):

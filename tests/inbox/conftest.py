@@ -20,6 +20,7 @@ import pytest_asyncio
 import uvicorn
 from fastapi import FastAPI
 
+from inbox import lookup, reader, service
 from inbox.app import Doors, make_app
 from inbox.directory import Directory
 from inbox.journal import Journal
@@ -29,6 +30,7 @@ from observability.ledger.follower import Follower
 from observability.ledger.store import Ledger
 from tests.conftest import PACKAGE, Bench
 from tests.lab import performers
+from tests.patience import PATIENCE
 from workunits.registry import Catalog
 from workunits.testing import Lab
 
@@ -246,7 +248,7 @@ async def site_of(doors: Doors) -> AsyncIterator[Site]:
     server = Uvicorn(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=3))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody
                 await asyncio.sleep(0.01)
         yield Site(url, doors, app)
@@ -261,3 +263,13 @@ async def site(doors: Doors) -> AsyncIterator[Site]:
     """The inbox on a real server, for a real browser."""
     async with site_of(doors) as there:
         yield there
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _unhurried(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Who answers late on a busy machine is not down; a module whose tests are about those who are says `HURRIED`."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not getattr(request.module, "HURRIED", False):
+            for module in (lookup, reader, service):
+                patch.setattr(module, "PATIENCE", PATIENCE)
+        yield

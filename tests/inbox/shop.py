@@ -27,6 +27,7 @@ from tests.inbox.insurer import Insurer
 from tests.inbox.museum import CallBack, Museum
 from tests.inbox.proposer import Levels, proposal
 from tests.inbox.wide import Call, Opinion, Seen
+from tests.patience import PATIENCE
 from workunits.catalog.customer_onboarding import CustomerOnboarding
 from workunits.catalog.refund_request import RefundRequest
 from workunits.client import Cases
@@ -205,7 +206,7 @@ class Shop:
 
         from observability.ledger.tables import tasks
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 view = await self.cases.show(case)
                 if view.tasks:

@@ -21,6 +21,7 @@ from tests.inbox.browsing import (
     visit,
 )
 from tests.inbox.shop import Shop
+from tests.patience import PATIENCE
 
 __all__ = ["browser", "inbox", "quick", "shop", "visit"]
 
@@ -217,12 +218,12 @@ async def test_what_is_typed_while_a_draft_is_on_its_way_is_saved_too(shop: Shop
 
     await page.route("**/draft/**", hold)
     await page.get_by_label("Reason").fill("Half a")
-    await asyncio.wait_for(asked.wait(), 20)
+    await asyncio.wait_for(asked.wait(), PATIENCE)
     await page.get_by_label("Reason").fill("Half a sentence")
     await page.wait_for_timeout(1_500)  # its turn comes while the first one is out
     answered.set()
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             draft = shop.journal.notes.draft("marta", task.id)
             if draft and draft.body["typed"]["a.reason"] == ["Half a sentence"]:

@@ -28,8 +28,11 @@ from tests.inbox.browsing import (
 )
 from tests.inbox.conftest import site_of
 from tests.inbox.shop import CONTRACTS, Shop, open_shop
+from tests.patience import PATIENCE
 from workers.engine.embedded import Engine, Plan
 from workunits.plugin import work_units
+
+HURRIED = True
 
 __all__ = ["browser", "inbox", "quick", "shop", "visit"]
 
@@ -68,7 +71,7 @@ async def test_a_decision_that_is_refused_later_is_told(shop: Shop, visit: Visit
     assert held.held_until
     await shop.cases.act(task.id, "claim", actor="sven", roles=["refund approver"])
     shop.journal.release(held.held_until)  # only now: on a slow machine the claim would come after any short hold
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while shop.journal.unsettled(task.id):  # noqa: ASYNC110 - the journal tells nobody
             await asyncio.sleep(0.05)
     await shop.cases.act(task.id, "release", actor="sven", roles=["refund approver"])  # any change is told to pages
@@ -140,4 +143,4 @@ async def test_one_loop_looks_for_all(shop: Shop):
     assert {said.partition("\n")[0] for said in first} == {"event: health"}
     assert {said.partition("\n")[0] for said in told} == {"event: tasks"}
     assert loop is not None
-    await asyncio.wait_for(loop, 5)
+    await asyncio.wait_for(loop, PATIENCE)

@@ -18,6 +18,7 @@ from inbox.journal import Head, Journal, fingerprint
 from inbox.store import actions
 from inbox.turns import PLACES, Turns
 from tests.observability.conftest import database, postgres
+from tests.patience import PATIENCE
 from workunits.client import Cases
 from workunits.delivery import UndeliveredError
 
@@ -102,7 +103,7 @@ async def delivering(engine: Engine, journal: Journal) -> AsyncIterator[None]:
 
 async def until(holds: Callable[[], object]) -> None:
     """Wait for it."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not holds():  # noqa: ASYNC110 - the journal tells nobody
             await asyncio.sleep(0.02)
 

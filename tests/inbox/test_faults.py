@@ -26,6 +26,7 @@ from inbox.service import TaskService
 from observability.ledger.store import Ledger
 from tests.faults.proxy import Proxy
 from tests.lab.units import Pair
+from tests.patience import PATIENCE
 from workers.engine.embedded import Engine, Plan
 from workunits.cases import CaseView
 from workunits.client import Cases
@@ -34,6 +35,7 @@ from workunits.plugin import work_units
 from workunits.registry import Catalog, Package
 
 T = TypeVar("T")
+HURRIED = True
 
 GRANT = {"decision": "grant"}
 ANN, BEN = (Actor(name, name.title(), ("clerk", "expert"), "inbox") for name in ("ann", "ben"))
@@ -83,7 +85,7 @@ class House:
 
     async def until(self, case: str, look: Callable[[CaseView], T | None]) -> T:
         """What `look` finds in a case, once it finds something."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 try:
                     found = look(await self.cases.show(case))

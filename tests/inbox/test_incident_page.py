@@ -14,6 +14,7 @@ from axe_playwright_python.async_playwright import Axe  # type: ignore[import-un
 from tests.inbox.browsing import browser
 from tests.lab.trouble_performers import BROKEN
 from tests.lab.troubles import Held
+from tests.patience import PATIENCE
 
 __all__ = ["browser"]
 
@@ -29,7 +30,7 @@ async def held(bench, mood=""):
 
 async def listed(browser, *cases):
     """The page, once the engine lists these cases on it."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             page = (await browser.get("/incidents")).text
             if all(quote(case) in page for case in cases):

@@ -296,7 +296,6 @@ def _env(town: Town, folder: Path) -> dict[str, str]:
     )
 
 
-@pytest.mark.timeout(400)  # three processes begin, and on a busy machine each takes its time
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_killed_again_and_again_it_tells_each_notice(town: Town, tmp_path: Path):
     """Every notice is told; a message that came twice, sent as the sender was killed, says that it is the same."""

@@ -19,7 +19,9 @@ from inbox import stamping, task_page
 from inbox.answering import Answer
 from inbox.app import make_app
 from inbox.journal import Journal
+from inbox.reader import Reader
 from inbox.stamping import stamps
+from inbox.task_page import UNSAID
 from inbox.timeline import course_of
 from observability.ledger.forgetting import Forgetting
 from observability.ledger.store import Ledger
@@ -69,8 +71,13 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def send(browser: httpx2.AsyncClient, task: Task, what: str, **more: str) -> httpx2.Response:
     """Press a button of a task's page, with the form as the page has it."""
+    return await browser.post(href(task), data=await form_of(browser, task, what) | more)
+
+
+async def form_of(browser: httpx2.AsyncClient, task: Task, what: str) -> dict[str, str]:
+    """What a button of a task's page sends."""
     page = (await browser.get(href(task))).text
-    form = {
+    return {
         "_do": what,
         "revision": str(task.revision),
         "proposal": re.findall(r'name="proposal" value="(\w+)"', page)[0],
@@ -78,7 +85,6 @@ async def send(browser: httpx2.AsyncClient, task: Task, what: str, **more: str) 
         "a.amount": "420",
         "a.note": "The policy covers storms.",
     }
-    return await browser.post(href(task), data=form | more)
 
 
 @pytest.mark.parametrize(
@@ -154,6 +160,27 @@ async def test_as_it_is_with_changes_or_not_at_all(shop: Shop, marta: httpx2.Asy
     page = (await marta.get(f"/case/{quote(case_of(rejected.id))}")).text
     for text in ("Rule, proposal", "Marta Moreno", "rejected in verdict: wrong facts", "level is to suggest"):
         assert text in page
+
+
+async def test_what_nobody_can_compare_now_is_not_sent(
+    shop: Shop, marta: httpx2.AsyncClient, at_once: None, monkeypatch: pytest.MonkeyPatch
+):
+    """Who rejects what stands unchanged would else have accepted it; what was typed is there again with the worker."""
+    task = await shop.damage()
+    form = await form_of(marta, task, "reject:pay") | {"a.note": "As I typed it."}
+
+    async def nobody(*_: Any) -> None:
+        """No worker answers in time."""
+
+    with monkeypatch.context() as gone:
+        gone.setattr(Reader, "_question", nobody)
+        page = await marta.post(href(task), data=form)
+    again = (await marta.get(href(task))).text
+
+    assert page.status_code == 503
+    assert UNSAID in page.text
+    assert "As I typed it." in again
+    assert (await shop.cases.show(case_of(task.id))).tasks[0].revision == 1
 
 
 async def test_another_proposal_than_the_one_that_was_shown(shop: Shop, marta: httpx2.AsyncClient):

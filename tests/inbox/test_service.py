@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import workunits.core.course
+from inbox import reader
 from inbox.doors import Doors
 from inbox.identity import Actor
 from inbox.rights import authority
@@ -20,6 +21,7 @@ from inbox.wanted import Wanted
 from observability.ledger.store import Ledger
 from tests.conftest import Bench
 from tests.lab.units import Pair, Plain, Sequence
+from tests.patience import PATIENCE
 from workunits.core.errors import BadInput
 from workunits.core.lifecycle import Task
 from workunits.registry import UnknownUnitError
@@ -59,7 +61,7 @@ async def listed(service: TaskService, who: Actor, task: Task, **wanted: Any) ->
 
 async def followed(service: TaskService, who: Actor, task: Task, **wanted: Any) -> Any:
     """A task's row on a list, once the ledger has followed."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             row = await listed(service, who, task, **wanted)
             if row is not None:
@@ -219,7 +221,7 @@ async def test_two_race_for_a_task_200_times(bench, service):
         for turn in range(20):
             two = (ANN, BEN) if turn % 2 else (BEN, ANN)
             first, second = await asyncio.gather(
-                *(service.act(who, task.id, "claim", {}, revision=1 + 2 * turn, patience=20) for who in two)
+                *(service.act(who, task.id, "claim", {}, revision=1 + 2 * turn, patience=PATIENCE) for who in two)
             )
             winner, loser = (first, second) if first.state == "applied" else (second, first)
             name = two[0].name if winner is first else two[1].name
@@ -227,7 +229,7 @@ async def test_two_race_for_a_task_200_times(bench, service):
             assert (loser.code, [one.by for one in loser.meanwhile]) == ("not_owner", [name])
             assert f"{name} has claimed the task" in loser.detail
             won[name] += 1
-            await service.act(ANN if name == "ann" else BEN, task.id, "release", {}, patience=20)
+            await service.act(ANN if name == "ann" else BEN, task.id, "release", {}, patience=PATIENCE)
 
     await asyncio.gather(*(race(task) for task in tasks))
 
@@ -254,11 +256,11 @@ async def test_the_first_answer_is_kept_through_continue_as_new_and_after_the_cl
     monkeypatch.setattr(workunits.core.course, "MESSAGES_PER_RUN", 1)
     started = await bench.start(Sequence)
     first = await bench.task(started.case, "first")
-    claim = await service.act(ANN, first.id, "claim", {}, action_id=f"c-{started.case}", patience=20)
-    await service.act(ANN, first.id, "complete", GRANT, action_id=f"d-{started.case}", patience=20)
+    claim = await service.act(ANN, first.id, "claim", {}, action_id=f"c-{started.case}", patience=PATIENCE)
+    await service.act(ANN, first.id, "complete", GRANT, action_id=f"d-{started.case}", patience=PATIENCE)
     last = await bench.task(started.case, "last")
     assert await service.act(ANN, first.id, "claim", {}, action_id=f"c-{started.case}") == claim
-    done = await service.act(BEN, last.id, "complete", GRANT, action_id=f"e-{started.case}", patience=20)
+    done = await service.act(BEN, last.id, "complete", GRANT, action_id=f"e-{started.case}", patience=PATIENCE)
     await bench.closed(started.case)
     assert await service.act(BEN, last.id, "complete", GRANT, action_id=f"e-{started.case}") == done
     other = await service.act(BEN, last.id, "complete", {"decision": "refuse"}, action_id=f"e-{started.case}")
@@ -285,8 +287,9 @@ async def test_comments_are_for_all_who_may_read(bench, service):
     assert await service.draft(ANN, task.id) is None
 
 
-async def test_without_a_worker_the_sheet_shows_what_the_case_began_with(late, doors):
+async def test_without_a_worker_the_sheet_shows_what_the_case_began_with(late, doors, monkeypatch):
     """The input is read from the history; the answer's schema from the catalog."""
+    monkeypatch.setattr(reader, "PATIENCE", 1.0)
     service = TaskService(
         cases=late.cases, catalog=doors.catalog, ledger=doors.ledger, directory=doors.directory, journal=doors.journal
     )

@@ -29,6 +29,7 @@ from tests.inbox.calls import API, GRANT, JSON
 from tests.inbox.conftest import client_of, log_in, serving
 from tests.lab import performers
 from tests.lab.units import UNITS
+from tests.patience import PATIENCE
 from workunits.client import Cases
 from workunits.performs import collect, match
 from workunits.plugin import work_units
@@ -55,7 +56,7 @@ class Told:
 
     async def until(self, name: str, case: str) -> ReadableSpan:
         """The one of a name, once it was sent."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while not self.of(name, case):  # noqa: ASYNC110 - an exporter tells nobody
                 await asyncio.sleep(0.02)
         return self.one(name, case)

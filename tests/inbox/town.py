@@ -32,6 +32,7 @@ from tests.inbox.post import Letter, Post, open_post
 from tests.lab.people import PEOPLE as PEOPLE_UNITS
 from tests.lab.people import FourEyes
 from tests.observability.conftest import database, postgres
+from tests.patience import PATIENCE
 from workunits.client import Cases
 from workunits.core.lifecycle import Task
 from workunits.registry import Catalog
@@ -209,7 +210,7 @@ async def running(notifier: Notifier) -> AsyncIterator[None]:
         await work
 
 
-async def until(look: Callable[[], bool], patience: float = 20) -> None:
+async def until(look: Callable[[], bool], patience: float = PATIENCE) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(patience):
         while not look():  # noqa: ASYNC110, neither a database nor a webhook tells us
@@ -221,7 +222,7 @@ async def has_status(handle: Any, status: WorkflowExecutionStatus) -> bool:
     return bool((await handle.describe()).status == status)
 
 
-async def until_async(look: Any, patience: float = 20) -> None:
+async def until_async(look: Any, patience: float = PATIENCE) -> None:
     """Wait until something is so, where it has to be asked."""
     async with asyncio.timeout(patience):
         while not await look():  # noqa: ASYNC110, the engine tells nobody

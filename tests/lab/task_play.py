@@ -17,14 +17,15 @@ from temporalio.service import RPCError
 from tests.conftest import Bench
 from tests.lab.people import Hall
 from tests.lab.task_table import INITIATOR, NOT_THEIRS, ROLES, TABLE, Chore, Deed, Model, roles_of
+from tests.patience import PATIENCE
 from workunits.cases import CaseView
 from workunits.core.errors import BadInput, Refused
 from workunits.core.parts import parts
 from workunits.delivery import UndeliveredError
 
 T = TypeVar("T")
-PATIENCE = 20.0
-AT_ONCE = 2.0
+AT_ONCE = 20.0
+"""Seconds in which what an answer says is seen, too."""
 WHO = (*((name, None) for name in ROLES), ("bob", "ann"), ("dan", "cyd"), ("ann", "ivo"), ("top", "bob"))
 NAMES = ("ann", "bob", "cyd", "hal")
 WHY = ("reason", "so it is")
@@ -171,7 +172,9 @@ class Play:
         if not possible:
             raise Mismatch(f"{self.case}: no order explains {list(zip(sent, answers, strict=True))}: {self.model}")
         # An answer comes with all that follows from it; a signal is taken some time after it was sent.
-        self.model = await self.meet(possible, None if any(signal for _, signal in sent) else AT_ONCE)
+        self.model = await self.meet(
+            possible, None if any(signal for _, signal in sent) else min(AT_ONCE, self.patience)
+        )
 
     def _orders(self, sent: Sequence[tuple[Deed, bool]], answers: Sequence[Said]) -> Any:
         """The model after each order that explains the answers; the case may go on between any two actions."""

@@ -10,9 +10,10 @@ from sqlalchemy import select
 from observability.ledger.follower import Follower
 from observability.ledger.store import Ledger
 from observability.ledger.tables import cases
+from tests.patience import PATIENCE
 
 
-async def until(follower: Follower, look: Callable[[], object], patience: float = 20) -> None:
+async def until(follower: Follower, look: Callable[[], object], patience: float = PATIENCE) -> None:
     """Make passes, at least one, until something is so."""
     async with asyncio.timeout(patience):
         await follower.follow()

@@ -15,9 +15,9 @@ from tempfile import mkdtemp
 
 import psycopg
 
+from tests.patience import PATIENCE
 from workers.engine.ports import LOOPBACK, free_ports
 
-PATIENCE = 60.0
 BIN = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 """Where Debian puts the newest server's programs."""
 

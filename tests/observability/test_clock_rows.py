@@ -16,6 +16,7 @@ from observability.ledger.tables import actions, cases, clock_entries, clocks, t
 from observability.ledger.vanishing import mark_vanished
 from tests.conftest import PACKAGE
 from tests.lab.promises import BOSS, Laddered, Manifold, Officed
+from tests.patience import PATIENCE
 from workers.watching.engine import OpenCase
 from workers.watching.rungs import missing
 from workunits.registry import Catalog
@@ -60,7 +61,7 @@ def rows(ledger, table, case, *order):
 
 async def followed(follower, ledger, case, look):
     """The case's row, once it is as it is wanted."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             await follower.follow()
             found = rows(ledger, cases, case)

@@ -27,6 +27,7 @@ from tests.conftest import ALL, PACKAGE, Bench
 from tests.lab import performers, trouble_performers
 from tests.lab.units import Plain, Ruled, Sequence
 from tests.observability.following import followed
+from tests.patience import PATIENCE
 from workers.checks.codec import PLAIN, codec, count_needs
 from workers.engine.connect import connect
 from workers.engine.embedded import Engine, Plan
@@ -170,7 +171,7 @@ async def test_replay_reads_what_is_sealed(rest: Rest):
 async def test_an_error_s_words_are_shown_to_who_has_the_key(rest: Rest):
     """`show` says why a step is tried again, in the performer's own words."""
     case = (await rest.bench.start(Plain, "flaky")).case
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             view = await rest.bench.cases.show(case)
             said = (await page_of(rest.bench.client, CATALOG, view, datetime.now(UTC))).under_way

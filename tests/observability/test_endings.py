@@ -21,6 +21,7 @@ from observability.ledger.store import SchemaError
 from observability.ledger.tables import cases, clocks, exceptions, steps, tasks
 from tests.conftest import PACKAGE
 from tests.lab.units import Plain
+from tests.patience import PATIENCE
 from workers.reconciled import render
 from workunits.core.parts import PARTS
 from workunits.registry import Catalog
@@ -53,7 +54,7 @@ def adds_up(row):
 
 async def followed(follower, ledger, case, *, is_open=False):
     """The row of a case, once the ledger has it open or closed: the engine lists a change a moment later."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             await follower.follow()
             with ledger.read() as connection:
@@ -142,7 +143,7 @@ async def test_a_case_that_was_deleted_while_open_has_vanished(bench, ledger, fo
     await followed(follower, ledger, case, is_open=True)
     await delete(bench, case)
     follower._swept = None
-    async with asyncio.timeout(60):  # the engine deletes in the background
+    async with asyncio.timeout(PATIENCE):  # the engine deletes in the background
         while not row_of(ledger, case).vanished:
             follower._swept = None
             await follower.follow()
@@ -240,7 +241,7 @@ async def test_a_repair_ends_what_the_engine_has_no_more(bench, ledger, follower
     await followed(follower, ledger, case, is_open=True)
     await delete(bench, case)
     reconciler = Reconciler(bench.client, ledger, CATALOG)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while True:
             found = await reconciler.reconcile(settle=0, repair=True)
             if found.differences:
@@ -262,7 +263,7 @@ async def test_a_follower_stops_when_the_ledger_is_migrated_beyond_it(bench, led
     with ledger.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SchemaError, match="newer than this program"):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await follower.run(asyncio.Event())
 
 

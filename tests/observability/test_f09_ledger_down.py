@@ -24,11 +24,12 @@ from observability.ledger.follower import Follower
 from observability.ledger.status import read_status, render
 from observability.ledger.store import Ledger
 from tests.observability.trials import CATALOG, closes, serving
+from tests.patience import PATIENCE
 from workers.checks import ledger as ledger_checks
 from workers.checks.finding import Finding
 from workers.settings import Settings
 
-PATIENCE = 1
+SHORT = 1
 """Seconds after which a lock counts as held for long."""
 
 
@@ -57,7 +58,7 @@ async def rides_out(trials, ledger, caplog, outage, why):
     async with following(trials, ledger):
         cases = [await trials.done()]
         await until(lambda: closes(ledger, cases) == dict.fromkeys(cases, "achieved"))
-        async with outage, asyncio.timeout(40):
+        async with outage, asyncio.timeout(PATIENCE):
             while len(pauses(caplog)) < 2 or why not in caplog.text:
                 cases.append(await trials.done())
                 await asyncio.sleep(0.05)
@@ -86,7 +87,7 @@ def pauses(caplog):
     return [float(found[1]) for found in told if found]
 
 
-async def until(look, patience=30):
+async def until(look, patience=PATIENCE):
     """Wait until something is so."""
     async with asyncio.timeout(patience):
         while not look():  # noqa: ASYNC110, what is looked at tells nobody
@@ -121,7 +122,7 @@ async def test_f09_down(trials, postgres, caplog):
 
 async def test_f09_locked(trials, ledger, caplog, monkeypatch):
     """Another program holds the writers' lock: nobody waits for it without end, and nobody needs to end us."""
-    monkeypatch.setattr(store, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(store, "PATIENCE", SHORT)
     hasty = Ledger(ledger.url.render_as_string(hide_password=False))
 
     @asynccontextmanager

@@ -9,7 +9,6 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 import pytest_asyncio
 from sqlalchemy import func, select
 
@@ -17,6 +16,7 @@ from observability.ledger.keeping import followers
 from observability.ledger.tables import actions, cases, steps, tasks
 from tests.observability.scraping import differing, recounted, scraped, series
 from tests.observability.trials import CATALOG, closes, serving
+from tests.patience import PATIENCE
 from tests.workers.conftest import clean_environment
 
 ROOT = Path(__file__).parents[2]
@@ -63,7 +63,7 @@ def follower(trials, ledger, folder, prelude=""):
         process.wait()
 
 
-async def until(look, patience=60):
+async def until(look, patience=PATIENCE):
     """Wait until something is so, often looking: a pass takes milliseconds."""
     async with asyncio.timeout(patience):
         while not look():  # noqa: ASYNC110, the database tells nobody
@@ -79,7 +79,6 @@ def count(ledger, table, among=None):
         return connection.execute(counting).scalar_one()
 
 
-@pytest.mark.timeout(300)  # four processes begin, and on a busy machine each takes its time
 async def test_f10_killed_again_and_again(trials, ledger, tmp_path):
     """Killed with some pages in and some not, the next one goes on; at the end all is there, and nothing twice."""
     rng = random.Random(10)  # noqa: S311, the same moments each time

@@ -24,6 +24,7 @@ from observability.ledger.status import read_status
 from observability.ledger.tables import cases
 from tests.observability.trial import raw
 from tests.observability.trials import CATALOG, FOREIGN, closes, serving
+from tests.patience import PATIENCE
 from workunits.core.record import MEMO, Record
 
 FIELDS: dict[str, tuple[dict[str, object], str]] = {
@@ -82,7 +83,7 @@ async def delete(trials, *found):
         whom = WorkflowExecution(workflow_id=case)
         request = DeleteWorkflowExecutionRequest(namespace=trials.client.namespace, workflow_execution=whom)
         await trials.client.workflow_service.delete_workflow_execution(request)
-    async with asyncio.timeout(60):  # the engine deletes in the background
+    async with asyncio.timeout(PATIENCE):  # the engine deletes in the background
         for case in found:
             while await status_of(trials, case):  # noqa: ASYNC110, it tells nobody
                 await asyncio.sleep(0.05)

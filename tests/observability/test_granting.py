@@ -28,6 +28,7 @@ from observability.ledger.store import Ledger
 from tests.observability.asking import NAMED, TRIAGE, asked
 from tests.observability.certified import label
 from tests.observability.proposing import EXECUTOR, STEP, UNIT, directory, fill
+from tests.patience import PATIENCE
 from tests.workers.conftest import Shell
 from workers.autonomy_falling import let_fall, let_fall_often
 from workers.catalog import load_catalog
@@ -123,7 +124,7 @@ async def test_the_follower_lets_them_fall(quick: Ledger, catalog: Catalog, capl
     monkeypatch.setattr(handler, "emit", lambda _: told.set())
     monkeypatch.setattr(log, "handlers", [*log.handlers, handler])
     falling = asyncio.create_task(let_fall_often(quick, catalog))
-    await asyncio.wait_for(told.wait(), 20)
+    await asyncio.wait_for(told.wait(), PATIENCE)
     falling.cancel()
     await asyncio.gather(falling, return_exceptions=True)
 

@@ -18,6 +18,7 @@ from observability.ledger.tables import cases, exceptions, incidents, steps
 from observability.ledger.vanishing import mark_vanished
 from tests.conftest import PACKAGE
 from tests.lab.troubles import Held, Trip
+from tests.patience import PATIENCE
 from workunits.registry import Catalog
 
 CATALOG = Catalog([PACKAGE])
@@ -49,7 +50,7 @@ async def decide(bench, case, action, by, **body):
 
 async def followed(follower, ledger, case, state):
     """The incident's row, once it and its case's are in this state."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             await follower.follow()
             with ledger.read() as connection:
@@ -158,7 +159,7 @@ async def test_which_step_undid_which(bench, ledger, follower):
     """The mark is on the step's row, and the route on the exception's."""
     case = (await bench.start(Trip, "no car")).case
     await bench.closed(case)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             await follower.follow()
             with ledger.read() as connection:

@@ -34,6 +34,7 @@ from tests.observability.recount_play import MOODS, play
 from tests.observability.recount_units import Billed
 from tests.observability.scraping import differing as not_as
 from tests.observability.scraping import recounted, scraped
+from tests.patience import PATIENCE
 from workunits.core.unit import WorkUnit
 from workunits.performs import collect, match
 from workunits.registry import Catalog, Package
@@ -72,7 +73,7 @@ async def take(bench: Bench, ledger: Ledger, wanted: Sequence[str]) -> None:
     names = ", ".join(f"'{case}'" for case in wanted)
     query = f"WorkflowId IN ({names}) AND ExecutionStatus NOT IN ('Running', 'ContinuedAsNew')"
     listed: list[WorkflowExecution] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while len(listed) < len(wanted):
             listed = [execution async for execution in bench.client.list_workflows(query)]
     assert (await Intake(bench.client, ledger, CATALOG).take(listed)).written == len(wanted)

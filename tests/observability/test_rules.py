@@ -40,7 +40,6 @@ def tool(*args: str, cwd: Path | None = None) -> str:
     return done.stdout
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("slow", [False, True], ids=["minutes", "days"])
 def test_each_alert_fires_and_does_not(tmp_path, slow):
     """By promtool: with its labels and its sentence, from the moment on; not by what merely comes close."""

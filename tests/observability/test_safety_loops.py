@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from observability.ledger.store import Ledger, LedgerUnavailableError
+from tests.patience import PATIENCE
 from workers import autonomy_falling, rollout
 from workunits.registry import Catalog
 from workunits.rollout import Rollout
@@ -43,7 +44,7 @@ async def ends_after(looks: Looks, loop: Loop) -> bool:
     """Whether a loop has ended by itself; else it is ended once it has looked a second time."""
     running = asyncio.create_task(loop)
     waiting = asyncio.create_task(looks.second.wait())
-    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED, timeout=20)
+    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE)
     ended = running.done()
     running.cancel()
     waiting.cancel()

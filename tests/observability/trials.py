@@ -16,6 +16,7 @@ from observability.ledger.tables import cases
 from tests.conftest import Bench
 from tests.observability.following import until
 from tests.observability.trial import Impostor, Trial
+from tests.patience import PATIENCE
 from workunits.registry import Catalog, Package
 from workunits.testing import Lab
 
@@ -37,7 +38,7 @@ class Trials(Bench):
     async def done(self) -> str:
         """Start a case and see it closed."""
         case = await self.open()
-        await self.answer(await self.task(case, "decide"), {"decision": "grant"}, patience=60)
+        await self.answer(await self.task(case, "decide"), {"decision": "grant"}, patience=PATIENCE)
         await self.closed(case)
         return case
 
@@ -51,7 +52,7 @@ class Trials(Bench):
 
         return list(await asyncio.gather(*(one() for _ in range(count))))
 
-    async def followed(self, follower: Follower, look: Callable[[], object], patience: float = 20) -> None:
+    async def followed(self, follower: Follower, look: Callable[[], object], patience: float = PATIENCE) -> None:
         """Make passes until something is so."""
         await until(follower, look, patience)
 

@@ -24,6 +24,7 @@ from tests.lab import trouble_performers
 from tests.lab.contracts import Decision, Facts, Request
 from tests.lab.troubles import Held, Trip
 from tests.lab.units import Pair, Ruled, Sequence
+from tests.patience import PATIENCE
 from tests.replay import performers
 from tests.replay.lending import bank, run_lending
 from tests.replay.planted import Planted
@@ -56,7 +57,6 @@ OTHERS = Package("lab", (Pair, Ruled, Sequence, Held, Trip), ("tests.lab.contrac
 GRANT, REFUSE = Decision(decision="grant"), Decision(decision="refuse", reason="too risky")
 FACTS = Facts(risk="by hand")
 LATE = timedelta(hours=30)
-PATIENCE = 20.0
 
 
 class ShortRuns(Engine):

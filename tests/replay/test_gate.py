@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-import os
 import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from tests.lab.contracts import Decision, Facts, Odd, Request
 from tests.lab.units import Inline, Pair, Plain
 from tests.lab.waiting import listed
 from tests.replay import planted
+from tests.workers.conftest import Shell
 from workers.replaying import endless
 from workers.replaying.histories import History, load
 from workers.replaying.recording import record, ways
@@ -234,9 +233,7 @@ def test_the_ways_of_closing_follow_from_the_declaration():
 
 def workunits(*args: object, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the command line."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TEMPORAL_", "WORKUNITS_"))}
-    command = [sys.executable, "-P", "-m", "workers.cli", *map(str, args)]
-    return subprocess.run(command, cwd=cwd, env=kept | env, capture_output=True, text=True, timeout=60, check=False)
+    return Shell(cwd, []).run(*map(str, args), **env)
 
 
 def test_the_command_replays_what_the_checkout_stores():

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.patience import PATIENCE
+from tests.workers import warm
 from workers.engine.embedded import Engine, Plan
 
 COMMAND = (sys.executable, "-P", "-m", "workers.cli")
-PATIENCE = 180.0
 
 CONTRACTS = """
 from pydantic import BaseModel
@@ -102,10 +103,13 @@ class Shell:
 
     def run(self, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
+        environment = clean_environment(**env)
+        if warm.can_run(env):
+            return warm.run(args, self.folder, environment)
         return subprocess.run(
             [*COMMAND, *args],
             cwd=self.folder,
-            env=clean_environment(**env),
+            env=environment,
             capture_output=True,
             text=True,
             timeout=PATIENCE,

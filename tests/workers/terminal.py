@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.workers.conftest import COMMAND, PATIENCE, clean_environment
+from tests.patience import PATIENCE
+from tests.workers.conftest import COMMAND, clean_environment
 
 if TYPE_CHECKING:
     from workers.engine.embedded import Engine

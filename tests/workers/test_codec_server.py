@@ -16,7 +16,8 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.converter import WorkflowSerializationContext
 
-from tests.workers.conftest import PATIENCE, Shell, clean_environment
+from tests.patience import PATIENCE
+from tests.workers.conftest import Shell, clean_environment
 from workers.commands.codec import _is_loopback
 from workers.engine.ports import free_ports
 from workers.key_file import load_ring

@@ -21,7 +21,8 @@ import pytest
 from tests.compose_file import ROOT, SECRETS, compose, mounts
 from tests.observability.postgres import Postgres
 from tests.otlp import Sink, sink
-from tests.workers.conftest import PATIENCE, Shell
+from tests.patience import PATIENCE
+from tests.workers.conftest import Shell
 from workers.demo_cases import SEED_CASES
 from workers.engine.ports import free_ports
 

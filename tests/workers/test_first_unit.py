@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workers.conftest import PATIENCE
+from tests.patience import PATIENCE
 from tests.workers.test_init import ROOT, tool
 
 PAGE = (ROOT / "docs" / "first-unit.md").read_text(encoding="utf-8")

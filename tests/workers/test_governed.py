@@ -15,6 +15,7 @@ from temporalio.service import RPCError
 from typer.testing import CliRunner
 
 from tests.lab.units import Inline, Plain
+from tests.patience import PATIENCE
 from tests.test_governance import THEN
 from workers.checks.governed import published
 from workers.cli import app
@@ -222,7 +223,7 @@ async def test_a_retired_unit_is_served_while_cases_are_open(lab, shelf):
 
 async def listed(client, wanted, unit="plain"):
     """Wait until the engine's listing shows so many open cases of a unit."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while await open_cases_of(client, unit) != wanted:  # noqa: ASYNC110 - the engine tells nobody
             await asyncio.sleep(0.05)
 
@@ -297,7 +298,7 @@ async def test_open_cases_are_counted_by_version(bench):
     await bench.task(said, "decide")
     silent = (await Cases(bench.client, CATALOG, queue="nobody-serves").start("plain", b'{"request":"silent"}')).case
     await listed(bench.client, 2)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while await open_cases_of(bench.client, "plain", "2") != 1:  # noqa: ASYNC110 - the listing comes after the case
             await asyncio.sleep(0.05)
 

@@ -16,7 +16,8 @@ import pytest
 from inbox.files import FileError
 from inbox.store import JournalError
 from observability.ledger.store import Ledger, SchemaError
-from tests.workers.conftest import PATIENCE, Shell
+from tests.patience import PATIENCE
+from tests.workers.conftest import Shell
 from workers.catalog import load_catalog
 from workers.console import judge
 from workers.engine.address import UnreachableError

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.workers.conftest import PATIENCE, clean_environment
+from tests.patience import PATIENCE
+from tests.workers.conftest import clean_environment
 from workers.console import CommandError
 from workers.scaffold import OURS, PLACEHOLDER, TEMPLATE, check_name, write_package
 from workunits.units import UNITS

@@ -12,7 +12,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.workers.conftest import COMMAND, PATIENCE, clean_environment
+from tests.patience import PATIENCE
+from tests.workers.conftest import COMMAND, clean_environment
 from workers.intake import Source, cases, opened
 from workers.pages.words import read_span, short_span, span
 from workunits.core.errors import BadInput

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.workers.conftest import COMMAND, CONTRACTS, PACKAGE, PATIENCE, PERFORMERS, UNIT, clean_environment
+from tests.patience import PATIENCE
+from tests.workers.conftest import COMMAND, CONTRACTS, PACKAGE, PERFORMERS, UNIT, clean_environment
 from tests.workers.terminal import refund, terminal, waits
 from workunits.core.strict_json import VALUE_LIMIT
 

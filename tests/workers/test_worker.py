@@ -10,7 +10,8 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from tests.workers.conftest import COMMAND, PATIENCE, UNIT, clean_environment
+from tests.patience import PATIENCE
+from tests.workers.conftest import COMMAND, UNIT, clean_environment
 from workers.build import build_id
 from workers.catalog import load_catalog
 from workers.queues import shares

@@ -1,12 +1,15 @@
 """Executes a plan: real cases on a real engine, each fast-forwarded on its own clock to what people do to it.
 
-A case's clock moves by itself, too, by as long as its machine steps really take. So each further task is waited for in
-real time, and only then is the clock moved to the moment at which the plan has somebody take it up.
+A case's clock moves by itself, too, by as long as its machine steps really take. So each task is waited for in real
+time, and only then is the clock moved to the moment at which the plan has somebody take it up. No jump may end while a
+step is at work: the engine then may take it on to the next timer, days away (seen where a step ended with the jump). So
+a jump begins when nothing is at work, and ends before anything begins by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,15 +28,15 @@ from workunits.testing import Skipper
 
 AT_ONCE = 24
 """Cases that are executed at a time; two processors have enough to do with them."""
-PATIENCE = 60.0
-"""Seconds of real time in which a case must get to its next task, or to its close."""
-QUIET = timedelta(minutes=1)
-"""From a case's arrival until nothing more happens in it by itself."""
-_SHORT = timedelta(milliseconds=700)
-"""By how much a jump ends before something begins by itself."""
+PATIENCE = 240.0
+"""Seconds of real time in which a case must get to its next task, or to its close; a busy machine takes long."""
+_SHORT = timedelta(milliseconds=300)
+"""By how much a jump ends, at least, before something begins by itself."""
+_ROUNDS = 6
+"""By how many times an answer of the engine it does so: a jump ends late by about one."""
 _ASTRAY = timedelta(hours=1)
 """How much later than its last person a case may close: machine steps take as long as they really do."""
-_SETTLES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
+_SETTLES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, *(1.0,) * 60)
 """Seconds between looks at whether a case is at work, or its clock skips, in this very moment."""
 _POLLS = (0.02, 0.04, 0.08, 0.16, 0.3)
 """Seconds between looks at a case; the last one counts from then on."""
@@ -129,13 +132,7 @@ class Executor:
         wanted = list(acts(planned.turns))
         if case not in self._reached:
             await self._start(planned)
-            # Past its first machine steps: a jump that ended among them would go on to the next timer (seen).
-            first = wanted[0].at if wanted else arrival.at + _us(QUIET)
-            if wanted and wanted[0].turn.of:
-                # Its clock does not skip while one that it has called is open; and a jump that is not over when that
-                # one begins would go on in it.
-                first = arrival.at - _us(_SHORT)
-            await self._jump(handle, moment(first if until is None else min(first, until)))
+            await self._jump_before(handle, moment(arrival.at))
             self._reached[case] = 0
         while self._reached[case] < len(wanted):
             act = wanted[self._reached[case]]
@@ -147,10 +144,10 @@ class Executor:
             task = await self._task(at, act.turn)
             if moment(act.at) < task.ready:
                 raise OtherwiseError(f"the clock of {at} is past the moment of its step {act.turn.step!r}")
-            # Nobody acts on what expires: the engine does, a moment after the jump.
-            there = moment(act.at) - (_SHORT if act.action == "expire" else timedelta(0))
-            await self._jump(self._handle(at), there)
-            if act.action != "expire":
+            if act.action == "expire":
+                await self._jump_before(self._handle(at), moment(act.at))
+            else:
+                await self._jump(self._handle(at), moment(act.at))
                 await self._act(task, act)
             self._reached[case] += 1
         await self._catch_up(planned, handle, wanted)
@@ -165,14 +162,20 @@ class Executor:
         called = {f"{act.turn.of}:{planned.arrival.key}" for act in done if act.turn.of}
         ends = [(await self._closed(case)).closed for case in sorted(called)]
         if ends:
-            # Not quite: its next machine steps are to begin when the jump is over.
-            await self._jump(handle, max(end for end in ends if end is not None) - _SHORT)
+            await self._jump_before(handle, max(end for end in ends if end is not None))
 
     async def _jump(self, handle: WorkflowHandle[Any, Any], at: datetime) -> None:
-        """Move a case's clock, once it has taken in what was done to it last: else the jump may go on past its end."""
-        await _until(handle, lambda said: not said.HasField("pending_workflow_task"))
+        """Move a case's clock, once nothing in it is at work."""
+        await _until(handle, lambda said: not (said.HasField("pending_workflow_task") or said.pending_activities))
         await self._skipper.to(handle, at)
         await _until(handle, _stands)
+
+    async def _jump_before(self, handle: WorkflowHandle[Any, Any], event: datetime) -> None:
+        """Move a case's clock to shortly before something begins by itself, which it then does in real time."""
+        asked = time.monotonic()
+        await self._skipper.now(handle)
+        took = timedelta(seconds=time.monotonic() - asked)
+        await self._jump(handle, event - max(_SHORT, _ROUNDS * took))
 
     def _handle(self, case: str) -> WorkflowHandle[Any, Any]:
         return self._cases.client.get_workflow_handle(case)
@@ -263,10 +266,6 @@ def acts(turns: Sequence[Turn]) -> Iterator[Act]:
     rests = (Act(rest[0], 0, "stop", turn) for turn in turns for rest in turn.breaks)
     again = (Act(rest[1], 1, "start", turn) for turn in turns for rest in turn.breaks)
     yield from sorted((*begun, *rests, *again, *done), key=lambda act: act[:2])
-
-
-def _us(span: timedelta) -> int:
-    return span // timedelta(microseconds=1)
 
 
 def next_monday(after: datetime) -> int:
