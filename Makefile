@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 ARGS ?=
-# Most of a test's time is waiting for an engine; three at a time keep two processors busy. A file's tests stay together.
-TEST_JOBS ?= 3
+# Two at a time keep two processors busy, engines and commands beside them; more would only wait for each other. A file's
+# tests stay together.
+TEST_JOBS ?= 2
 SBOM_DIR ?= dist
 
 # What tests need beside Python packages, each as the apt package and, after the colon, the commands or files that

@@ -1,8 +1,9 @@
 """The alerts: a running system is broken five ways, before a real Prometheus and a real Alertmanager.
 
-The rules are those of the command, with its documented `--pace`: each duration is a thirtieth, so that an alert that
-waits for five minutes waits for ten seconds. The configurations are those of the repository: of Prometheus's, the test
-changes the two intervals and the lists of targets, of Alertmanager's nothing.
+The rules are those of the command, with its documented `--pace`: each duration is a tenth, so that an alert that waits
+for five minutes waits for thirty seconds. The configurations are those of the repository: of Prometheus's, the test
+changes the two intervals (a scrape has the time between two of them, on a busy machine, too) and the lists of targets,
+of Alertmanager's nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tests.workers.conftest import Process
 from workers.engine.ports import free_ports
 from workunits.delivery import UndeliveredError
 
-PACE = "0.033"
+PACE = "0.1"
 BROKEN = {
     ("WorkunitCaseWedged", "errand"),
     ("WorkunitSlaBurnFast", "urgent"),
@@ -38,6 +39,8 @@ LATE_EVERY = 0.4
 """Seconds between cases that break their promise; they keep coming until somebody was called, as in life."""
 BLOCKING = 10
 """Steps that each keep the worker's only hand for a while, so that nothing else on the queue comes to its turn."""
+_PAUSE = 0.3
+"""Seconds before each question: who asks all the time keeps those from working who are asked."""
 PROMETHEUS, ALERTMANAGER = ROOT / "observability" / "prometheus", ROOT / "observability" / "alertmanager"
 
 
@@ -87,6 +90,7 @@ class System:
         await self._client.aclose()
 
     async def _ask(self, what: str, **query: str) -> Any:
+        await asyncio.sleep(_PAUSE)
         answer = await self._client.get(f"{self._prometheus}/api/v1/{what}", params=query)
         return answer.raise_for_status().json()["data"]
 
@@ -112,12 +116,16 @@ async def watched(fleet: Durable) -> AsyncIterator[System]:
     """Watchdog and metrics of a fleet, Prometheus and Alertmanager with the repository's own files."""
     folder = fleet.shell.folder
     metrics, watchdog, prometheus, alertmanager = free_ports(4)
-    settings = fleet._env | {"WORKUNITS_WATCHDOG_GRACE_SECONDS": "1", "WORKUNITS_WATCHDOG_EVERY_SECONDS": "0.5"}
+    settings = fleet._env | {"WORKUNITS_WATCHDOG_GRACE_SECONDS": "1", "WORKUNITS_WATCHDOG_EVERY_SECONDS": "1"}
     served = fleet.shell.spawn("metrics", "serve", "--port", str(metrics), **settings)
     watching = fleet.shell.spawn("watchdog", "--port", str(watchdog), **settings)
     fleet.command("metrics", "rules", "--out", "rules", "--pace", PACE)
     config = (PROMETHEUS / "prometheus.yml").read_text(encoding="utf-8")
-    (folder / "prometheus.yml").write_text(config.replace("interval: 15s", "interval: 800ms"))
+    (folder / "prometheus.yml").write_text(
+        config.replace("scrape_interval: 15s", "scrape_interval: 4s").replace(
+            "evaluation_interval: 15s", "evaluation_interval: 2s"
+        )
+    )
     there = {"metrics": metrics, "watchdog": watchdog, "alertmanager": alertmanager}
     for path in (PROMETHEUS / "targets").iterdir():
         ports = [port for name, port in there.items() if name == path.stem]
