@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Callable
 
@@ -11,7 +10,7 @@ from temporalio.worker import Worker
 
 from tests.boundary.contracts import Claim, Receipt, Verdict
 from tests.boundary.units import Damage
-from tests.patience import PATIENCE
+from tests.lab.waiting import until
 from workunits.cases import CaseView
 from workunits.client import Cases
 from workunits.core.lifecycle import Task
@@ -55,14 +54,9 @@ class Office:
         claim = Claim(number=uuid.uuid4().hex[:10], amount=amount)
         return (await self.cases.start("damage", claim.model_dump_json().encode())).case
 
-    async def until(self, case: str, look: Callable[[CaseView], object]) -> CaseView:
+    async def until(self, case: str, look: Callable[[CaseView], bool]) -> CaseView:
         """The case, once it looks so."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                view = await self.cases.show(case)
-                if look(view):
-                    return view
-                await asyncio.sleep(0.02)
+        return await until(self.cases, case, look)
 
     async def task(self, case: str, key: str = "decide") -> Task:
         """An open task."""

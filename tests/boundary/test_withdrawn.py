@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ from observability.ledger.proposal_rows import proposal_rows
 from tests.boundary.contracts import Claim, Receipt, Verdict
 from tests.boundary.test_hybrid import POINTS, Fixed, paid, proposes
 from tests.boundary.units import Damage
-from tests.patience import PATIENCE
+from tests.lab.waiting import until
 from workers.replaying.histories import load
 from workers.replaying.replay import replay
 from workunits.cases import CaseView
@@ -52,12 +51,7 @@ class Desk:
 
     async def until(self, case: str, look: Callable[[CaseView], bool]) -> CaseView:
         """The case, once it looks so."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                view = await self.cases.show(case)
-                if look(view):
-                    return view
-                await asyncio.sleep(0.02)
+        return await until(self.cases, case, look)
 
     async def stop(self, view: CaseView) -> CaseView:
         """Tell the case of the stop."""

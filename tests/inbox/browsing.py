@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +15,7 @@ from temporalio.client import Client
 from inbox import task_page
 from tests.inbox.conftest import Site, site_of
 from tests.inbox.shop import CONTRACTS, Shop, open_shop
+from tests.lab.waiting import until
 from tests.patience import PATIENCE
 from workunits.core.lifecycle import Task
 from workunits.plugin import work_units
@@ -102,12 +102,7 @@ def href(task: Task) -> str:
 
 async def closed(shop: Shop, task: Task) -> Any:
     """The case of a task, once it has closed."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            view = await shop.cases.show(task.id.split("/")[0])
-            if not view.is_open:
-                return view
-            await asyncio.sleep(0.05)
+    return await until(shop.cases, task.id.split("/")[0], lambda view: not view.is_open)
 
 
 async def focused(page: Page) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -18,7 +18,7 @@ from inbox.journal import Head, Journal, fingerprint
 from inbox.store import actions
 from inbox.turns import PLACES, Turns
 from tests.observability.conftest import database, postgres
-from tests.patience import PATIENCE
+from tests.patience import until
 from workunits.client import Cases
 from workunits.delivery import UndeliveredError
 
@@ -99,13 +99,6 @@ async def delivering(engine: Engine, journal: Journal) -> AsyncIterator[None]:
         engine.mended.set()
         stop.set()
         await task
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Wait for it."""
-    async with asyncio.timeout(PATIENCE):
-        while not holds():  # noqa: ASYNC110 - the journal tells nobody
-            await asyncio.sleep(0.02)
 
 
 def settled(journal: Journal, action_id: str) -> bool:

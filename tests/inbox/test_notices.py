@@ -33,10 +33,10 @@ from tests.inbox.town import (
     running,
     store,
     town,
-    until,
     until_async,
 )
 from tests.observability.conftest import database, postgres
+from tests.patience import until
 from tests.workers.conftest import clean_environment
 from workers.catalog import load_catalog
 from workers.engine.ports import free_ports

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -32,7 +32,7 @@ from tests.inbox.post import Letter, Post, open_post
 from tests.lab.people import PEOPLE as PEOPLE_UNITS
 from tests.lab.people import FourEyes
 from tests.observability.conftest import database, postgres
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 from workunits.client import Cases
 from workunits.core.lifecycle import Task
 from workunits.registry import Catalog
@@ -208,13 +208,6 @@ async def running(notifier: Notifier) -> AsyncIterator[None]:
     finally:
         stop.set()
         await work
-
-
-async def until(look: Callable[[], bool], patience: float = PATIENCE) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(patience):
-        while not look():  # noqa: ASYNC110, neither a database nor a webhook tells us
-            await asyncio.sleep(0.02)
 
 
 async def has_status(handle: Any, status: WorkflowExecutionStatus) -> bool:

@@ -24,7 +24,7 @@ from observability.ledger.follower import Follower
 from observability.ledger.status import read_status, render
 from observability.ledger.store import Ledger
 from tests.observability.trials import CATALOG, closes, serving
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 from workers.checks import ledger as ledger_checks
 from workers.checks.finding import Finding
 from workers.settings import Settings
@@ -85,13 +85,6 @@ def pauses(caplog):
     """The pauses of which the follower has told."""
     told = (re.search(r"cannot follow: .+; the next try is in (\S+) s, cases go on", m) for m in caplog.messages)
     return [float(found[1]) for found in told if found]
-
-
-async def until(look, patience=PATIENCE):
-    """Wait until something is so."""
-    async with asyncio.timeout(patience):
-        while not look():  # noqa: ASYNC110, what is looked at tells nobody
-            await asyncio.sleep(0.05)
 
 
 async def test_f09_down(trials, postgres, caplog):

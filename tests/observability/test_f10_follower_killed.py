@@ -16,7 +16,7 @@ from observability.ledger.keeping import followers
 from observability.ledger.tables import actions, cases, steps, tasks
 from tests.observability.scraping import differing, recounted, scraped, series
 from tests.observability.trials import CATALOG, closes, serving
-from tests.patience import PATIENCE
+from tests.patience import until
 from tests.workers.conftest import clean_environment
 
 ROOT = Path(__file__).parents[2]
@@ -63,11 +63,8 @@ def follower(trials, ledger, folder, prelude=""):
         process.wait()
 
 
-async def until(look, patience=PATIENCE):
-    """Wait until something is so, often looking: a pass takes milliseconds."""
-    async with asyncio.timeout(patience):
-        while not look():  # noqa: ASYNC110, the database tells nobody
-            await asyncio.sleep(0.001)
+OFTEN = 0.001
+"""Seconds between looks: a pass takes milliseconds."""
 
 
 def count(ledger, table, among=None):
@@ -84,17 +81,17 @@ async def test_f10_killed_again_and_again(trials, ledger, tmp_path):
     rng = random.Random(10)  # noqa: S311, the same moments each time
     done = await trials.many_done(BEFORE)
     with follower(trials, ledger, tmp_path, STANDS_STILL):
-        await until(lambda: count(ledger, cases) >= 5 * PAGES)
+        await until(lambda: count(ledger, cases) >= 5 * PAGES, pause=OFTEN)
     pages_in, marked = count(ledger, cases), count(ledger, followers)
 
     for _ in range(LIVES):
         enough = count(ledger, cases) + rng.randrange(1, DURING)
         work = asyncio.create_task(trials.many_done(DURING))
         with follower(trials, ledger, tmp_path):
-            await until(lambda enough=enough: count(ledger, cases) >= enough)
+            await until(lambda: count(ledger, cases) >= enough, pause=OFTEN)  # noqa: B023, over before the next
         done += await work
     with follower(trials, ledger, tmp_path) as process:
-        await until(lambda: closes(ledger, done) == dict.fromkeys(done, "achieved"))
+        await until(lambda: closes(ledger, done) == dict.fromkeys(done, "achieved"), pause=OFTEN)
         process.terminate()
         ended = await asyncio.to_thread(process.wait, 30)
 

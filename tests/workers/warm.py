@@ -2,7 +2,7 @@
 
 Each command is a process of its own, with its own folder, environment and files; but importing takes it longer than all
 else that most commands do, and the tests run hundreds of them. What is about the start itself, and whatever stays up,
-begins as its user begins it: `tests/e2e`, `Shell.spawn`, `tests/workers/test_first_unit.py`.
+begins as its user begins it: `tests/e2e`, `Shell.spawn`.
 """
 
 from __future__ import annotations

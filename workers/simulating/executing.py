@@ -159,10 +159,11 @@ class Executor:
 
     async def _catch_up(self, planned: Planned, handle: WorkflowHandle[Any, Any], done: Sequence[Act]) -> None:
         """Move a case's clock to when the last of those ended that it had called: till then it stood still."""
+        if not done or not done[-1].turn.of:
+            return  # it has caught up before its own last act
         called = {f"{act.turn.of}:{planned.arrival.key}" for act in done if act.turn.of}
         ends = [(await self._closed(case)).closed for case in sorted(called)]
-        if ends:
-            await self._jump_before(handle, max(end for end in ends if end is not None))
+        await self._jump_before(handle, max(end for end in ends if end is not None))
 
     async def _jump(self, handle: WorkflowHandle[Any, Any], at: datetime) -> None:
         """Move a case's clock, once nothing in it is at work."""
